@@ -1,0 +1,201 @@
+//! Which executions the running code is inside of, per thread, and lent to a task while it is polled.
+
+use crate::error::Error;
+use crate::key::{Key, Text};
+use hmac_sha256::Hash as Sha256;
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One execution, as the stack holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) table: usize,
+    pub(crate) key: Key,
+    pub(crate) scope: &'static str,
+    pub(crate) attempt: u32,
+    /// Zero until the body asks for it.
+    token: u64,
+}
+
+thread_local! {
+    static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The next fencing token. One sequence for the process, so that no key ever sees a number twice.
+fn next_token() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Frame {
+    pub(crate) fn new(table: usize, key: Key, scope: &'static str, attempt: u32) -> Self {
+        Self { table, key, scope, attempt, token: 0 }
+    }
+}
+
+/// A place for a frame: here while its execution does not run, on the stack while it does.
+#[derive(Debug)]
+pub(crate) struct Seated(Option<Frame>);
+
+impl Seated {
+    pub(crate) fn new(frame: Frame) -> Self {
+        Self(Some(frame))
+    }
+
+    pub(crate) fn frame(&self) -> Option<&Frame> {
+        self.0.as_ref()
+    }
+
+    /// Puts the frame on the stack until the guard is dropped, also by a panic.
+    pub(crate) fn enter(&mut self) -> Entered<'_> {
+        // A thread that is being torn down has no stack any more; there the body runs without a frame.
+        let _ = STACK.try_with(|stack| stack.borrow_mut().extend(self.0.clone()));
+        Entered(self)
+    }
+}
+
+pub(crate) struct Entered<'a>(&'a mut Seated);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if let Ok(Some(frame)) = STACK.try_with(|stack| stack.borrow_mut().pop()) {
+            self.0.0 = Some(frame);
+        }
+    }
+}
+
+/// Whether the running code is inside the execution of this key in this table.
+pub(crate) fn is_inside(table: usize, text: &Text) -> bool {
+    STACK
+        .try_with(|stack| stack.borrow().iter().any(|frame| frame.table == table && frame.key.matches(text)))
+        .unwrap_or(false)
+}
+
+/// The frames that a task inherits from the code that spawns it.
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub(crate) struct Ancestors(Vec<Frame>);
+
+#[cfg(feature = "tokio")]
+impl Ancestors {
+    pub(crate) fn of_here() -> Self {
+        Self(STACK.try_with(|stack| stack.borrow().clone()).unwrap_or_default())
+    }
+
+    /// Puts them below whatever the task pushes, until the guard is dropped.
+    pub(crate) fn enter(&self) -> impl Drop {
+        struct Below(usize);
+        impl Drop for Below {
+            fn drop(&mut self) {
+                let _ = STACK.try_with(|stack| stack.borrow_mut().truncate(self.0));
+            }
+        }
+        let below = STACK.try_with(|stack| {
+            let mut stack = stack.borrow_mut();
+            let below = stack.len();
+            stack.extend_from_slice(&self.0);
+            below
+        });
+        Below(below.unwrap_or(0))
+    }
+}
+
+/// The execution whose body is running, as the body sees it.
+///
+/// ```
+/// use idempotently::{current, idempotent};
+///
+/// #[idempotent(key = order, scope = "docs.current")]
+/// fn charge(order: u64) -> String {
+///     let execution = current().expect("inside a body");
+///     assert_eq!((execution.scope(), execution.attempt()), ("docs.current", 1));
+///     execution.downstream_key("bank")
+/// }
+///
+/// assert_eq!(charge(7).len(), 32);
+/// assert!(current().is_none());
+/// ```
+#[derive(Clone)]
+pub struct Execution {
+    frame: Frame,
+}
+
+/// The execution whose body is running, in sync and async code, across `.await`; `None` outside.
+///
+/// A thread or a task that the body starts is outside, unless it is the body's own (`detached`).
+#[must_use]
+pub fn current() -> Option<Execution> {
+    STACK
+        .try_with(|stack| {
+            let mut stack = stack.borrow_mut();
+            let frame = stack.last_mut()?;
+            if frame.token == 0 {
+                frame.token = next_token();
+            }
+            Some(Execution { frame: frame.clone() })
+        })
+        .ok()
+        .flatten()
+}
+
+impl Execution {
+    /// The operation's name.
+    #[must_use]
+    pub fn scope(&self) -> &'static str {
+        self.frame.scope
+    }
+
+    /// Which attempt this is at the work that callers wait for: 1 for the first; one more each time that a waiting
+    /// caller took over from one that failed, panicked or was dropped.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.frame.attempt
+    }
+
+    /// The fencing token: the executions of one key that ask for it see ever larger numbers.
+    ///
+    /// In process it orders the executions of this process only.
+    #[must_use]
+    pub fn token(&self) -> u64 {
+        self.frame.token
+    }
+
+    /// A key to hand to another system, which is the same in every attempt: 32 hexadecimal digits that depend on the
+    /// scope, the key and `system`, and give none of them away.
+    ///
+    /// They are the first half of the SHA-256 of `idempotently/1`, `system`, the scope and the key's text, each after
+    /// its length in bytes; this is frozen per major version.
+    #[must_use]
+    pub fn downstream_key(&self, system: &str) -> String {
+        let mut digest = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(bytes);
+        };
+        part(b"idempotently/1");
+        part(system.as_bytes());
+        part(self.frame.scope.as_bytes());
+        self.frame.key.with_bytes(&mut part);
+        crate::key::hexadecimal(&digest.finalize()[..16])
+    }
+
+    /// Whether this execution still owns its key.
+    ///
+    /// # Errors
+    /// [`LeaseLost`](crate::error::ErrorKind::LeaseLost) when another caller took it over, which cannot happen in process.
+    pub fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Execution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execution")
+            .field("scope", &self.frame.scope)
+            .field("key", &self.frame.key)
+            .field("attempt", &self.frame.attempt)
+            .field("token", &self.frame.token)
+            .finish()
+    }
+}

@@ -1,0 +1,64 @@
+//! How a call finds its answer: from the record, from the one who runs, or by running itself.
+
+mod blocking;
+#[cfg(feature = "tokio")]
+mod detached;
+mod future;
+mod waiting;
+
+pub(crate) use blocking::run_blocking;
+#[cfg(feature = "tokio")]
+pub(crate) use detached::{RunDetached, run_detached};
+pub(crate) use future::{Run, run_async};
+
+use crate::error::{Error, ErrorKind};
+use crate::key::{Print, Refusal, Text};
+use crate::policy::{InFlight, Missing, Retention};
+use crate::table::{Follow, Found, Lead, TableRef};
+
+/// What a call asks of the engine.
+pub(crate) struct Ask<P> {
+    pub(crate) text: Text,
+    pub(crate) print: P,
+    pub(crate) missing: Missing,
+    pub(crate) in_flight: InFlight,
+    pub(crate) retention: Option<Retention>,
+}
+
+/// Where a call that was not answered from the record stands.
+pub(crate) enum Begun<'a, T: Clone + Send + Sync + 'static, P: Print> {
+    Kept(T),
+    Lead(Lead<'a, T, P>),
+    Follow(Follow<'a, T, P>),
+    /// It has no key and runs without protection.
+    Unprotected,
+    Refused(Error),
+}
+
+pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
+    table: TableRef<'a, T, P>,
+    ask: &Ask<P>,
+) -> Begun<'a, T, P> {
+    let scope = table.scope();
+    let refused = |kind| Begun::Refused(Error::new(kind, scope));
+    match ask.text {
+        Text::Refused(Refusal::Missing) if ask.missing == Missing::Run => return Begun::Unprotected,
+        Text::Refused(Refusal::Missing) => return refused(ErrorKind::MissingKey),
+        Text::Refused(Refusal::Empty) => {
+            return Begun::Refused(Error::detailed(ErrorKind::InvalidKey, scope, "it is empty"));
+        }
+        Text::Refused(Refusal::Unwritable) => {
+            return Begun::Refused(Error::detailed(ErrorKind::InvalidKey, scope, "it could not be written"));
+        }
+        Text::Short(_) | Text::Long(_) => {}
+    }
+    match table.claim(&ask.text, ask.print, ask.in_flight == InFlight::Reject) {
+        Found::Kept(kept) => Begun::Kept(kept),
+        Found::Vacant(key) => Begun::Lead(Lead::new(table, key, 1)),
+        Found::Flying(flight) => match ask.text.to_key() {
+            Some(key) => Begun::Follow(Follow::new(table, key, flight)),
+            None => refused(ErrorKind::InvalidKey),
+        },
+        Found::Refused(kind) => refused(kind),
+    }
+}

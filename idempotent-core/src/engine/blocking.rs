@@ -1,0 +1,74 @@
+//! Calls of functions that block.
+
+use super::waiting::{Waited, wait_blocking};
+use super::{Ask, Begun, begin};
+use crate::error::Error;
+use crate::key::Print;
+use crate::observe::{How, Place};
+use crate::outcome::{Keep, Plan, Refuse};
+use crate::table::{Lead, TableRef};
+
+/// Where a blocking call stands once nobody is left to wait for.
+enum Stand<'a, T: Clone + Send + Sync + 'static, P: Print> {
+    Answered(T, How),
+    Lead(Lead<'a, T, P>),
+    Unprotected,
+    Refused(Error),
+}
+
+/// The part that does not know the body, made once for each kind of record.
+#[inline(never)]
+fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(table: TableRef<'a, T, P>, ask: &Ask<P>) -> Stand<'a, T, P> {
+    match begin(table, ask) {
+        Begun::Kept(kept) => Stand::Answered(kept, How::Replayed),
+        Begun::Lead(lead) => Stand::Lead(lead),
+        Begun::Unprotected => Stand::Unprotected,
+        Begun::Refused(error) => Stand::Refused(error),
+        Begun::Follow(follow) => match wait_blocking(follow, ask.in_flight) {
+            Waited::Landed(outcome) => Stand::Answered(outcome, How::Joined),
+            Waited::Seated(lead) => Stand::Lead(lead),
+            Waited::TimedOut(error) => Stand::Refused(error),
+        },
+    }
+}
+
+/// Answers a call that was not a replay.
+#[inline(never)]
+#[track_caller]
+pub(crate) fn run_blocking<'a, Ret, P, K, R, F>(
+    table: TableRef<'a, K::Kept, P>,
+    ask: &Ask<P>,
+    plan: &Plan<K, R>,
+    body: F,
+    place: Place,
+) -> Ret
+where
+    P: Print,
+    K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
+    R: Refuse<Ret>,
+    F: FnOnce() -> Ret,
+{
+    match stand(table, ask) {
+        Stand::Answered(kept, how) => {
+            place.tell(how);
+            K::revive(kept)
+        }
+        Stand::Lead(mut lead) => {
+            let entered = lead.enter();
+            let outcome = body();
+            drop(entered);
+            lead.settle(plan.keep.settle(&outcome), ask.retention);
+            place.tell(How::Executed);
+            outcome
+        }
+        Stand::Unprotected => {
+            let outcome = body();
+            place.tell(How::Unprotected);
+            outcome
+        }
+        Stand::Refused(error) => {
+            place.tell(How::Refused);
+            R::refuse(error)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A follower's wait, by a thread or by a task.
+
+use crate::error::{Error, ErrorKind};
+use crate::key::Print;
+use crate::policy::InFlight;
+use crate::table::{Follow, Lead, Look};
+use event_listener::{EventListener, Listener};
+use futures_timer::Delay;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+/// How a follower's wait ended.
+pub(super) enum Waited<'a, T: Clone + Send + Sync + 'static, P: Print> {
+    Landed(T),
+    Seated(Lead<'a, T, P>),
+    TimedOut(Error),
+}
+
+fn timed_out<'a, T: Clone + Send + Sync + 'static, P: Print>(scope: &'static str) -> Waited<'a, T, P> {
+    Waited::TimedOut(Error::new(ErrorKind::WaitTimedOut, scope))
+}
+
+fn longest(in_flight: InFlight) -> Option<Duration> {
+    match in_flight {
+        InFlight::WaitFor(longest) => Some(longest),
+        InFlight::Wait | InFlight::Reject => None,
+    }
+}
+
+pub(super) fn wait_blocking<'a, T: Clone + Send + Sync + 'static, P: Print>(
+    mut follow: Follow<'a, T, P>,
+    in_flight: InFlight,
+) -> Waited<'a, T, P> {
+    let deadline = longest(in_flight).and_then(|longest| Instant::now().checked_add(longest));
+    loop {
+        let listener = match follow.look() {
+            Look::Landed(outcome) => return Waited::Landed(outcome),
+            Look::Seated(lead) => return Waited::Seated(lead),
+            Look::Flying(listener) => listener,
+        };
+        match deadline {
+            None => listener.wait(),
+            Some(deadline) => {
+                if listener.wait_deadline(deadline).is_none() {
+                    return timed_out(follow.scope());
+                }
+            }
+        }
+    }
+}
+
+/// A task's wait.
+pub(super) struct Waiting<'a, T: Clone + Send + Sync + 'static, P: Print> {
+    follow: Follow<'a, T, P>,
+    listener: Option<EventListener>,
+    longest: Option<Delay>,
+}
+
+impl<'a, T: Clone + Send + Sync + 'static, P: Print> Waiting<'a, T, P> {
+    pub(super) fn new(follow: Follow<'a, T, P>, in_flight: InFlight) -> Self {
+        Self { follow, listener: None, longest: longest(in_flight).map(Delay::new) }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited<'a, T, P>> {
+        loop {
+            if let Some(listener) = &mut self.listener {
+                match Pin::new(listener).poll(cx) {
+                    Poll::Ready(()) => self.listener = None,
+                    Poll::Pending => {
+                        let Some(longest) = &mut self.longest else { return Poll::Pending };
+                        ready!(Pin::new(longest).poll(cx));
+                        return Poll::Ready(timed_out(self.follow.scope()));
+                    }
+                }
+            }
+            match self.follow.look() {
+                Look::Landed(outcome) => return Poll::Ready(Waited::Landed(outcome)),
+                Look::Seated(lead) => return Poll::Ready(Waited::Seated(lead)),
+                Look::Flying(listener) => self.listener = Some(listener),
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What can go wrong, typed, with the operation's name and what to do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a call was not answered by its body or by a record.
+///
+/// It names the operation and never the key or a payload. It is cheap to clone, since several callers may be told the
+/// same. Functions annotated with options that can fail return it through their own error type
+/// (`E: From<idempotently::Error>`); `anyhow::Error` and `Box<dyn Error + Send + Sync>` take it as they are.
+///
+/// ```
+/// use idempotently::{ErrorKind, InFlight, Missing, Operation};
+///
+/// static PAY: Operation = Operation::new("docs.error").in_flight(InFlight::Reject);
+/// let no_key: Option<&str> = None;
+/// let error = PAY.call_optional(&no_key, Missing::Reject).run(|| "paid").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::MissingKey);
+/// assert_eq!(error.operation(), "docs.error");
+/// assert!(!error.is_retryable());
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    operation: &'static str,
+    detail: Option<&'static str>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of [`Error`]; more may be added in any version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The first call with this key is still running, and duplicates were to be refused.
+    InFlight,
+    /// The first call with this key ran for longer than the caller was to wait.
+    WaitTimedOut,
+    /// The key was used before with another fingerprint.
+    KeyReused,
+    /// The key is `None`, and such calls were to be refused.
+    MissingKey,
+    /// The key has nothing in it, or could not be written.
+    InvalidKey,
+    /// As many records are kept as `capacity` allows, and none has expired.
+    Full,
+    /// The call that ran the body vanished, and whether its effect happened is not known.
+    Interrupted,
+    /// Another caller took the work over.
+    LeaseLost,
+    /// The call was made from inside the execution that it would have to wait for.
+    Reentrant,
+    /// The function is durable and no store was installed.
+    NoStore,
+    /// The store could not be reached or answered with an error.
+    Store,
+    /// The database ended the transaction in favour of another one.
+    Contended,
+    /// A commit was sent and its answer was lost.
+    OutcomeUnknown,
+    /// The outcome was recorded as done, but could not be kept.
+    OutcomeLost,
+    /// A record could not be encoded or decoded.
+    Codec,
+    /// The call would block the thread that has to make progress for it to end.
+    WouldBlock,
+    /// `detached` was called outside an async runtime, or the runtime ended before the body did.
+    NoRuntime,
+    /// The operation is declared in a way that cannot be kept, found when it was first called.
+    Misdeclared,
+}
+
+impl ErrorKind {
+    const fn says(self) -> (&'static str, &'static str) {
+        match self {
+            Self::InFlight => ("a call with the same key is still running", "call again when it has ended"),
+            Self::WaitTimedOut => {
+                ("a call with the same key is still running after the longest wait", "call again later, or wait longer")
+            }
+            Self::KeyReused => ("the key was used before for a different request", "use a new key for a new request"),
+            Self::MissingKey => ("the call has no key", "pass a key, or declare `missing = run`"),
+            Self::InvalidKey => ("the key cannot be used", "pass a key that identifies the request"),
+            Self::Full => {
+                ("no more records fit", "call again when some have expired, raise `capacity` or shorten `retention`")
+            }
+            Self::Interrupted => (
+                "an earlier execution ended without an outcome, so its effect may or may not have happened",
+                "look at the effect, then resolve or forget the record",
+            ),
+            Self::LeaseLost => ("another caller took the work over", "stop, and call again for its outcome"),
+            Self::Reentrant => (
+                "the function was called with a key that the same task or thread is already running, and would wait for itself",
+                "use another key inside the body, or call the inner work directly",
+            ),
+            Self::NoStore => ("no store is installed", "call `idempotently::install` when the program starts"),
+            Self::Store => ("the store failed", "call again; the body was not run"),
+            Self::Contended => ("the transaction lost against another one", "roll back and begin again"),
+            Self::OutcomeUnknown => ("the answer to the commit was lost", "call again with the same key to find out"),
+            Self::OutcomeLost => ("the call was executed, but its outcome could not be kept", "do not run it again"),
+            Self::Codec => ("a record could not be encoded or decoded", "check that the outcome's type has not changed"),
+            Self::WouldBlock => {
+                ("the call would block the thread that it waits for", "call it from a thread outside the runtime")
+            }
+            Self::NoRuntime => {
+                ("a detached body needs a running tokio runtime", "call it inside one, and keep it up until the body ends")
+            }
+            Self::Misdeclared => ("the operation is declared wrongly", "correct its declaration"),
+        }
+    }
+
+    const fn is_retryable(self) -> bool {
+        match self {
+            Self::InFlight
+            | Self::WaitTimedOut
+            | Self::Full
+            | Self::LeaseLost
+            | Self::Store
+            | Self::Contended
+            | Self::OutcomeUnknown => true,
+            Self::KeyReused
+            | Self::MissingKey
+            | Self::InvalidKey
+            | Self::Interrupted
+            | Self::Reentrant
+            | Self::NoStore
+            | Self::OutcomeLost
+            | Self::Codec
+            | Self::WouldBlock
+            | Self::NoRuntime
+            | Self::Misdeclared => false,
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, operation: &'static str) -> Self {
+        Self::build(kind, operation, None, None)
+    }
+
+    pub(crate) fn detailed(kind: ErrorKind, operation: &'static str, detail: &'static str) -> Self {
+        Self::build(kind, operation, Some(detail), None)
+    }
+
+    #[cfg_attr(not(any(test, feature = "tokio")), expect(dead_code, reason = "no default feature has a cause to keep"))]
+    pub(crate) fn caused(
+        kind: ErrorKind,
+        operation: &'static str,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::build(kind, operation, None, Some(source.into()))
+    }
+
+    fn build(
+        kind: ErrorKind,
+        operation: &'static str,
+        detail: Option<&'static str>,
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { kind, operation, detail, source }) }
+    }
+
+    /// What happened, to be matched on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// The scope of the operation that was called.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        self.inner.operation
+    }
+
+    /// Whether the same call, made again later, can succeed without anybody changing anything.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.inner.kind.is_retryable()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (happened, remedy) = self.inner.kind.says();
+        write!(f, "`{}`: {happened}", self.inner.operation)?;
+        if let Some(detail) = self.inner.detail {
+            write!(f, " ({detail})")?;
+        }
+        write!(f, "; {remedy}")
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("operation", &self.inner.operation)
+            .field("detail", &self.inner.detail)
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, ErrorKind};
+    use std::error::Error as _;
+
+    #[test]
+    fn it_names_the_operation_what_happened_and_what_to_do() {
+        let error = Error::detailed(ErrorKind::InvalidKey, "payments.charge", "it is empty");
+        assert_eq!(
+            error.to_string(),
+            "`payments.charge`: the key cannot be used (it is empty); pass a key that identifies the request"
+        );
+    }
+
+    #[test]
+    fn it_keeps_its_source_and_crosses_threads() {
+        fn crosses<T: Send + Sync + Clone + 'static>(_: &T) {}
+        let error = Error::caused(ErrorKind::NoRuntime, "mail.send", "there is no reactor running");
+        crosses(&error);
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("there is no reactor running"));
+    }
+}

@@ -1,0 +1,19 @@
+//! Keys: values written into one canonical, unambiguous text, stored and compared by its bytes.
+
+mod digits;
+mod fingerprint;
+mod foreign;
+mod stored;
+mod text;
+mod values;
+mod writer;
+
+pub use fingerprint::{Fingerprint, NoFingerprint, Print};
+pub use foreign::{Displayed, Piece, display};
+#[cfg(feature = "serde")]
+pub use foreign::{Serialized, serde};
+pub(crate) use stored::{Key, hexadecimal};
+#[doc(hidden)]
+pub use text::{Refusal, Text};
+pub use values::{OptionalKey, ToFingerprint, ToKey};
+pub use writer::Writer;

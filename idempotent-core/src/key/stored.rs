@@ -1,0 +1,147 @@
+//! A key as a table holds it.
+
+use super::text::{Long, Short, Text};
+use hmac_sha256::Hash as Sha256;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// The canonical text of a key: 24 bytes, and one shared allocation where it is longer than 23.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Key {
+    Short(Short),
+    Long(Arc<[u8]>),
+}
+
+impl Key {
+    #[inline]
+    pub(crate) fn matches(&self, text: &Text) -> bool {
+        match (self, text) {
+            (Self::Short(key), Text::Short(text)) => key == text,
+            (Self::Long(key), Text::Long(text)) => **key == *text.bytes(),
+            _ => false,
+        }
+    }
+
+    /// Runs `read` on the text's bytes.
+    pub(crate) fn with_bytes<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
+        match self {
+            Self::Short(short) => {
+                let (bytes, length) = short.bytes();
+                read(bytes.get(..length).unwrap_or_default())
+            }
+            Self::Long(bytes) => read(bytes),
+        }
+    }
+
+    /// The first eight hexadecimal digits of the text's digest: enough to follow a key through logs, not to read it.
+    pub(crate) fn digest(&self) -> String {
+        let digest = self.with_bytes(Sha256::hash);
+        hexadecimal(digest.first_chunk::<4>().map_or(&[], |first| first))
+    }
+
+    #[inline]
+    pub(crate) fn hash_with(&self, hasher: &impl BuildHasher) -> u64 {
+        hasher.hash_one(self)
+    }
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+impl Text {
+    /// The key to store, or nothing where the text was refused.
+    pub(crate) fn to_key(&self) -> Option<Key> {
+        match self {
+            Self::Short(short) => Some(Key::Short(*short)),
+            Self::Long(long) => Some(Key::Long(long.bytes().into())),
+            Self::Refused(_) => None,
+        }
+    }
+
+    /// The same as the stored key's hash.
+    #[inline]
+    pub(crate) fn hash_with(&self, hasher: &impl BuildHasher) -> u64 {
+        match self {
+            Self::Short(short) => hash_short(*short, hasher),
+            Self::Long(Long { .. }) | Self::Refused(_) => self.hash_long(hasher),
+        }
+    }
+
+    #[cold]
+    fn hash_long(&self, hasher: &impl BuildHasher) -> u64 {
+        let mut state = hasher.build_hasher();
+        if let Self::Long(long) = self {
+            state.write(long.bytes());
+        }
+        state.finish()
+    }
+}
+
+#[inline]
+fn hash_short(short: Short, hasher: &impl BuildHasher) -> u64 {
+    let mut state = hasher.build_hasher();
+    write_short(short, &mut state);
+    state.finish()
+}
+
+#[inline]
+fn write_short(Short(first, second, last): Short, state: &mut impl Hasher) {
+    state.write_u64(first);
+    state.write_u64(second);
+    state.write_u64(last.get());
+}
+
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Short(short) => write_short(*short, state),
+            Self::Long(bytes) => state.write(bytes),
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.digest())
+    }
+}
+
+const _: () = assert!(size_of::<Key>() == 24, "a key takes three words");
+
+#[cfg(test)]
+mod tests {
+    use super::Key;
+    use crate::key::text::{Short, Text};
+    use crate::key::values::ToKey;
+    use foldhash::fast::RandomState;
+
+    #[test]
+    fn a_text_finds_the_key_that_was_made_of_it() {
+        let hasher = RandomState::default();
+        for length in 1..=400 {
+            let value = "k".repeat(length);
+            let text = value.as_str().key_text();
+            let key = text.to_key().unwrap_or(Key::Long([].into()));
+            assert!(key.matches(&text), "{length}");
+            assert_eq!(key.hash_with(&hasher), text.hash_with(&hasher), "{length}");
+            assert!(!key.matches(&(value + "k").as_str().key_text()), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_short_and_what_is_long_never_meet() {
+        let short = Text::Short(Short::from_bytes(b"12345678901234567890123").unwrap_or_else(|| unreachable!()));
+        assert!(short.to_key().is_some_and(|key| matches!(key, Key::Short(_))));
+        assert!(Short::from_bytes(b"123456789012345678901234").is_none());
+    }
+
+    #[test]
+    fn a_key_is_not_shown() {
+        let key = "4111 1111 1111 1111".key_text().to_key();
+        let shown = format!("{key:?}");
+        assert!(!shown.contains("4111") && shown.len() < 30, "{shown}");
+    }
+}

@@ -1,0 +1,296 @@
+//! Which values are keys and which are fingerprints, and how each is written.
+
+use super::text::{Refusal, Text};
+use super::writer::Writer;
+use std::borrow::Cow;
+use std::num::{NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroIsize};
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128, NonZeroUsize};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A value that can be part of a fingerprint: it has one canonical text.
+///
+/// Everything that is a key ([`ToKey`]) is, and so are floats (by their bits), `Option` and sequences of these. Two
+/// values have the same text exactly when they mean the same: `1u8` and `1u64` agree, `"1"` and `1` differ, and so do
+/// `("a", "bc")` and `("ab", "c")`.
+///
+/// ```
+/// use idempotently::key::{ToFingerprint, ToKey, Writer};
+///
+/// struct OrderId { shop: u32, number: u64 }
+///
+/// impl ToFingerprint for OrderId {
+///     fn write(&self, out: &mut Writer<'_>) {
+///         out.sequence(|out| {
+///             self.shop.write(out);
+///             self.number.write(out);
+///         });
+///     }
+/// }
+/// impl ToKey for OrderId {}
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be part of a fingerprint",
+    label = "not a fingerprint",
+    note = "use the fields that must not change, `key::display(&value)`, or implement `ToFingerprint`"
+)]
+pub trait ToFingerprint {
+    /// Writes the value, as one value.
+    fn write(&self, out: &mut Writer<'_>);
+}
+
+/// A value that says who a call is.
+///
+/// Integers, `bool`, `char`, strings, bytes (`[u8]`), tuples, arrays, slices, `Vec`, references and smart pointers,
+/// `NonZero*` and `Uuid` (feature `uuid`) are. `#[derive(ToKey)]` does it for newtypes and structs,
+/// [`display`](super::display) for types that others wrote, [`serde`](super::serde) for anything `Serialize`.
+/// Floats are not, since equal amounts can have different bits; `Option` is not, since `None` is no identity.
+///
+/// It asks for nothing beside [`ToFingerprint`]; implementing it says that equal texts mean the same call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key",
+    label = "not a key",
+    note = "a float is no key (equal amounts can differ in their bits): use an integer, such as cents",
+    note = "an `Option` is no key (`None` identifies nothing): add `missing = run` or `missing = reject`",
+    note = "for your own type write `#[derive(ToKey)]`; for a foreign one `key = idempotently::key::display(&value)`"
+)]
+pub trait ToKey: ToFingerprint {
+    #[doc(hidden)]
+    #[inline]
+    fn key_text(&self) -> Text {
+        Text::from_sink(|sink| self.write(&mut Writer::new(sink)))
+    }
+}
+
+/// A key that may be missing: what `key` must be where `missing = run | reject` was chosen.
+#[diagnostic::on_unimplemented(
+    message = "`missing` needs a key that is an `Option`, and `{Self}` is none",
+    label = "always there",
+    note = "leave `missing` out, or pass an `Option` of a key"
+)]
+pub trait OptionalKey {
+    #[doc(hidden)]
+    fn optional_text(&self) -> Text;
+}
+
+impl<K: ToKey> OptionalKey for Option<K> {
+    #[inline]
+    fn optional_text(&self) -> Text {
+        self.as_ref().map_or(Text::Refused(Refusal::Missing), ToKey::key_text)
+    }
+}
+
+impl<K: OptionalKey + ?Sized> OptionalKey for &K {
+    #[inline]
+    fn optional_text(&self) -> Text {
+        (**self).optional_text()
+    }
+}
+
+macro_rules! unsigned {
+    ($($number:ty),*) => {$(
+        impl ToFingerprint for $number {
+            fn write(&self, out: &mut Writer<'_>) {
+                out.unsigned(*self as u128);
+            }
+        }
+        impl ToKey for $number {
+            #[inline]
+            fn key_text(&self) -> Text {
+                u64::try_from(*self).map_or_else(
+                    |_| Text::from_sink(|sink| sink.unsigned(*self as u128)),
+                    Text::from_unsigned,
+                )
+            }
+        }
+    )*};
+}
+
+macro_rules! signed {
+    ($($number:ty),*) => {$(
+        impl ToFingerprint for $number {
+            fn write(&self, out: &mut Writer<'_>) {
+                out.signed(*self as i128);
+            }
+        }
+        impl ToKey for $number {
+            #[inline]
+            fn key_text(&self) -> Text {
+                u64::try_from(*self).map_or_else(
+                    |_| Text::from_sink(|sink| Writer::new(sink).signed(*self as i128)),
+                    Text::from_unsigned,
+                )
+            }
+        }
+    )*};
+}
+
+macro_rules! non_zero {
+    ($($number:ty),*) => {$(
+        impl ToFingerprint for $number {
+            fn write(&self, out: &mut Writer<'_>) {
+                self.get().write(out);
+            }
+        }
+        impl ToKey for $number {
+            #[inline]
+            fn key_text(&self) -> Text {
+                self.get().key_text()
+            }
+        }
+    )*};
+}
+
+macro_rules! forwarded {
+    ($($pointer:ty),*) => {$(
+        impl<T: ToFingerprint + ?Sized> ToFingerprint for $pointer {
+            fn write(&self, out: &mut Writer<'_>) {
+                (**self).write(out);
+            }
+        }
+        impl<T: ToKey + ?Sized> ToKey for $pointer {
+            #[inline]
+            fn key_text(&self) -> Text {
+                (**self).key_text()
+            }
+        }
+    )*};
+}
+
+macro_rules! tuples {
+    ($(($($name:ident $index:tt),+))*) => {$(
+        impl<$($name: ToFingerprint),+> ToFingerprint for ($($name,)+) {
+            fn write(&self, out: &mut Writer<'_>) {
+                out.sequence(|out| { $(self.$index.write(out);)+ });
+            }
+        }
+        impl<$($name: ToKey),+> ToKey for ($($name,)+) {}
+    )*};
+}
+
+unsigned!(u8, u16, u32, u64, u128, usize);
+signed!(i8, i16, i32, i64, i128, isize);
+non_zero!(NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128, NonZeroUsize);
+non_zero!(NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroIsize);
+forwarded!(&T, &mut T, Box<T>, Rc<T>, Arc<T>);
+tuples! {
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11)
+}
+
+impl ToFingerprint for bool {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.boolean(*self);
+    }
+}
+impl ToKey for bool {}
+
+impl ToFingerprint for char {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.character(*self);
+    }
+}
+impl ToKey for char {}
+
+impl ToFingerprint for str {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.text(self);
+    }
+}
+impl ToKey for str {
+    #[inline]
+    fn key_text(&self) -> Text {
+        Text::from_plain_string(self).unwrap_or_else(|| Text::from_sink(|sink| Writer::new(sink).text(self)))
+    }
+}
+
+impl ToFingerprint for String {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.text(self);
+    }
+}
+impl ToKey for String {
+    #[inline]
+    fn key_text(&self) -> Text {
+        self.as_str().key_text()
+    }
+}
+
+impl<T: ToFingerprint + ToOwned + ?Sized> ToFingerprint for Cow<'_, T> {
+    fn write(&self, out: &mut Writer<'_>) {
+        (**self).write(out);
+    }
+}
+impl<T: ToKey + ToOwned + ?Sized> ToKey for Cow<'_, T> {
+    #[inline]
+    fn key_text(&self) -> Text {
+        (**self).key_text()
+    }
+}
+
+impl<T: ToFingerprint> ToFingerprint for [T] {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.list(|out| self.iter().for_each(|item| item.write(out)));
+    }
+}
+impl<T: ToKey> ToKey for [T] {}
+
+impl<T: ToFingerprint, const N: usize> ToFingerprint for [T; N] {
+    fn write(&self, out: &mut Writer<'_>) {
+        self.as_slice().write(out);
+    }
+}
+impl<T: ToKey, const N: usize> ToKey for [T; N] {}
+
+impl<T: ToFingerprint> ToFingerprint for Vec<T> {
+    fn write(&self, out: &mut Writer<'_>) {
+        self.as_slice().write(out);
+    }
+}
+impl<T: ToKey> ToKey for Vec<T> {}
+
+impl ToFingerprint for f64 {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.float(*self);
+    }
+}
+
+impl ToFingerprint for f32 {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.float(f64::from(*self));
+    }
+}
+
+impl<T: ToFingerprint> ToFingerprint for Option<T> {
+    fn write(&self, out: &mut Writer<'_>) {
+        match self {
+            Some(value) => out.present(|out| value.write(out)),
+            None => out.absent(),
+        }
+    }
+}
+
+impl ToFingerprint for () {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.sequence(|_| ());
+    }
+}
+
+#[cfg(feature = "uuid")]
+impl ToFingerprint for uuid::Uuid {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.text(self.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()));
+    }
+}
+#[cfg(feature = "uuid")]
+impl ToKey for uuid::Uuid {}

@@ -1,0 +1,32 @@
+//! The runtime behind [`idempotently`](https://docs.rs/idempotently): use that crate.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod clock;
+mod context;
+mod engine;
+mod error;
+mod flight;
+pub mod key;
+mod observe;
+mod operation;
+mod outcome;
+mod policy;
+#[cfg(feature = "testing")]
+mod realm;
+mod scopes;
+#[cfg(feature = "testing")]
+mod span;
+mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+#[doc(hidden)]
+#[path = "__private.rs"]
+pub mod __private;
+
+pub use context::{Execution, current};
+pub use error::{Error, ErrorKind};
+pub use observe::{How, ObserveAsync, Observed, observe, observe_async};
+pub use operation::{Call, Operation};
+pub use policy::{InFlight, Missing, Retention};

@@ -1,0 +1,137 @@
+//! A protected function: its name, its policy, and the records of this process.
+
+mod call;
+mod instances;
+
+pub use call::Call;
+pub(crate) use instances::Identity;
+
+use crate::key::{NoFingerprint, OptionalKey, ToKey};
+use crate::policy::{InFlight, Missing, Policy, Retention};
+use crate::table::AnyTable;
+use instances::Instances;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// A function that is safe to call again.
+///
+/// `#[idempotent]` makes one for each function that it annotates. Made by hand, it does the same for closures. It is
+/// usually a `static`: it owns its records, and they go with it.
+///
+/// ```
+/// use idempotently::{Error, Operation};
+///
+/// static LIFT: Operation = Operation::new("building.lift");
+///
+/// let press = |floor: u8| LIFT.call(&floor).run(|| format!("lift at floor {floor}"));
+/// assert_eq!(press(3)?, press(3)?); // the second press runs nothing
+/// assert_eq!(LIFT.len(), 1);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// All closures run under one operation share its records, so their outcomes must have one type; another type is
+/// [`Misdeclared`](crate::error::ErrorKind::Misdeclared) at its first call. So is a scope that another operation has.
+pub struct Operation {
+    scope: Option<&'static str>,
+    policy: Policy,
+    instances: Instances,
+}
+
+impl Operation {
+    /// An operation with this scope: the name under which its records are kept and errors speak of it.
+    #[must_use]
+    pub const fn new(scope: &'static str) -> Self {
+        Self { scope: Some(scope), policy: Policy::DEFAULT, instances: Instances::new() }
+    }
+
+    /// An operation whose scope is the path of the function that calls it.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn of_function() -> Self {
+        Self { scope: None, policy: Policy::DEFAULT, instances: Instances::new() }
+    }
+
+    /// How long a completed outcome answers; a day unless this is said.
+    #[must_use]
+    pub const fn retention(mut self, retention: Retention) -> Self {
+        self.policy.retention = retention;
+        self
+    }
+
+    /// What a duplicate does while the first call runs; it waits unless this is said.
+    #[must_use]
+    pub const fn in_flight(mut self, in_flight: InFlight) -> Self {
+        self.policy.in_flight = in_flight;
+        self
+    }
+
+    /// The most records kept at once, executions in flight included; unbounded unless this is said, and for zero.
+    ///
+    /// When they are there, those that have expired are taken away, and then new keys are refused as
+    /// [`Full`](crate::error::ErrorKind::Full): dropping a record before its time would be a cache.
+    #[must_use]
+    pub const fn capacity(mut self, records: usize) -> Self {
+        self.policy.capacity = NonZeroUsize::new(records);
+        self
+    }
+
+    /// Begins a call with this key; what it runs is said next.
+    #[inline]
+    pub fn call(&self, key: &(impl ToKey + ?Sized)) -> Call<'_, NoFingerprint> {
+        Call::new(self, key.key_text(), Missing::Reject)
+    }
+
+    /// Begins a call whose key may be missing.
+    #[inline]
+    pub fn call_optional(&self, key: &(impl OptionalKey + ?Sized), missing: Missing) -> Call<'_, NoFingerprint> {
+        Call::new(self, key.optional_text(), missing)
+    }
+
+    /// Takes the key's record away, so that the next call runs; whether there was one.
+    ///
+    /// An execution in flight goes on and answers its own caller, but its outcome is not kept: a caller that waits
+    /// runs again. The key stays taken meanwhile.
+    pub fn forget(&self, key: &(impl ToKey + ?Sized)) -> bool {
+        let text = key.key_text();
+        self.tables().iter().filter(|table| table.forget(&text)).count() > 0
+    }
+
+    /// Forgets every record, as [`forget`](Self::forget) does; how many there were.
+    pub fn clear(&self) -> usize {
+        self.tables().iter().map(|table| table.clear()).sum()
+    }
+
+    /// Takes away the records that have expired; how many there were.
+    ///
+    /// Completed calls take some away as they go, so this is only for giving memory back at a time of one's choice.
+    pub fn purge(&self) -> usize {
+        self.tables().iter().map(|table| table.purge()).sum()
+    }
+
+    /// How many records are held: executions in flight included, and expired ones that were not yet taken away.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tables().iter().map(|table| table.len()).sum()
+    }
+
+    /// Whether no record is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn tables(&self) -> Vec<Arc<dyn AnyTable>> {
+        self.instances.tables()
+    }
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operation")
+            .field("scope", &self.scope)
+            .field("policy", &self.policy)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,250 @@
+//! One call: its key and what is asked of it, and then what it runs.
+
+use super::{Identity, Operation};
+use crate::engine::{Ask, Run, run_async, run_blocking};
+#[cfg(feature = "tokio")]
+use crate::engine::{RunDetached, run_detached};
+use crate::error::Error;
+use crate::key::{Fingerprint, NoFingerprint, Print, Refusal, Text, ToFingerprint};
+use crate::observe::{How, Place};
+use crate::outcome::{Keep, KeepIf, KeepOk, Plan, Refuse, Returned};
+use crate::policy::{Missing, Retention};
+use std::fmt;
+
+/// A call that knows its key and not yet its body.
+///
+/// It is made by [`Operation::call`]; the methods that take a closure end it. In process nothing fails but an empty key,
+/// recursion, a key reused with another fingerprint, and what the operation's policy refuses.
+#[must_use = "a call does nothing until it is told what to run"]
+pub struct Call<'a, P = NoFingerprint> {
+    operation: &'a Operation,
+    scope: Option<&'static str>,
+    ask: Ask<P>,
+}
+
+impl<'a> Call<'a, NoFingerprint> {
+    #[inline]
+    pub(super) fn new(operation: &'a Operation, text: Text, missing: Missing) -> Self {
+        let in_flight = operation.policy.in_flight;
+        let ask = Ask { text, print: NoFingerprint, missing, in_flight, retention: None };
+        Self { operation, scope: None, ask }
+    }
+
+    /// What must be the same whenever this key is used: otherwise the call is refused as
+    /// [`KeyReused`](crate::error::ErrorKind::KeyReused), also while the first one runs.
+    ///
+    /// ```
+    /// use idempotently::{Error, ErrorKind, Operation};
+    ///
+    /// static PAY: Operation = Operation::new("docs.fingerprint");
+    /// let pay = |id: &str, cents: u64| PAY.call(id).fingerprint(&cents).run(|| cents);
+    ///
+    /// assert_eq!(pay("a", 500)?, 500);
+    /// assert_eq!(pay("a", 900).unwrap_err().kind(), ErrorKind::KeyReused);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn fingerprint(self, value: &(impl ToFingerprint + ?Sized)) -> Call<'a, Fingerprint> {
+        let Ask { text, missing, in_flight, retention, .. } = self.ask;
+        let (text, print) = match Fingerprint::of(value) {
+            Some(print) => (text, print),
+            None => (Text::Refused(Refusal::Unwritable), Fingerprint::NONE),
+        };
+        Call { operation: self.operation, scope: self.scope, ask: Ask { text, print, missing, in_flight, retention } }
+    }
+}
+
+impl<'a, P: Print> Call<'a, P> {
+    /// The scope of this call's records, instead of the operation's.
+    #[doc(hidden)]
+    #[inline]
+    pub fn scope(mut self, scope: &'static str) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// How long this call's outcome answers, instead of the operation's retention.
+    #[inline]
+    pub fn retention(mut self, retention: impl Into<Retention>) -> Self {
+        self.ask.retention = Some(retention.into());
+        self
+    }
+
+    /// Runs `body`, or answers from the record; every outcome is kept.
+    ///
+    /// A duplicate blocks its thread while the first call runs, as the policy says. When the body panics, the panic
+    /// goes on, nothing is kept, and a caller that waits runs its own body.
+    ///
+    /// # Errors
+    /// The call was refused: see [`ErrorKind`](crate::error::ErrorKind).
+    pub fn run<T: Clone + Send + Sync + 'static>(self, body: impl FnOnce() -> T) -> Result<T, Error> {
+        self.run_if(|_| true, body)
+    }
+
+    /// Runs `body`, or answers from the record; only what `keeps` accepts is kept. See [`run`](Self::run).
+    ///
+    /// # Errors
+    /// The call was refused: see [`ErrorKind`](crate::error::ErrorKind).
+    pub fn run_if<T: Clone + Send + Sync + 'static>(
+        self,
+        keeps: impl Fn(&T) -> bool,
+        body: impl FnOnce() -> T,
+    ) -> Result<T, Error> {
+        let plan = Plan::<_, Returned>::new(KeepIf(|outcome: &Result<T, Error>| outcome.as_ref().is_ok_and(&keeps)));
+        self.run_as(Identity::of_records::<Result<T, Error>, P>(), plan, || Ok(body()))
+    }
+
+    /// Runs `body`, or answers from the record; an `Err` is not kept, so the next call runs. See [`run`](Self::run).
+    ///
+    /// ```
+    /// use idempotently::{Error, Operation};
+    ///
+    /// static SEND: Operation = Operation::new("docs.try_run");
+    /// let send = |works: bool| {
+    ///     SEND.call(&1).try_run(|| if works { Ok("sent") } else { Err(Box::<dyn std::error::Error>::from("busy")) })
+    /// };
+    ///
+    /// assert!(send(false).is_err());
+    /// assert_eq!(send(true)?, "sent");
+    /// assert_eq!(send(false)?, "sent"); // answered from the record
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The body's own, or that the call was refused: see [`ErrorKind`](crate::error::ErrorKind).
+    pub fn try_run<T, E>(self, body: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+        E: From<Error>,
+    {
+        self.run_as(Identity::of_records::<T, P>(), Plan::<_, Returned>::new(KeepOk), body)
+    }
+
+    /// The async twin of [`run`](Self::run): a duplicate waits without blocking its thread, on any runtime.
+    ///
+    /// Dropping the future stops waiting; where it leads, its body is dropped and a caller that waits runs its own.
+    ///
+    /// # Errors
+    /// The call was refused: see [`ErrorKind`](crate::error::ErrorKind).
+    pub async fn run_async<T, Fut>(self, body: impl FnOnce() -> Fut) -> Result<T, Error>
+    where
+        T: Clone + Send + Sync + 'static,
+        Fut: Future<Output = T>,
+    {
+        self.try_run_async(async move || Ok(body().await)).await
+    }
+
+    /// The async twin of [`try_run`](Self::try_run); see [`run_async`](Self::run_async).
+    ///
+    /// # Errors
+    /// The body's own, or that the call was refused: see [`ErrorKind`](crate::error::ErrorKind).
+    pub async fn try_run_async<T, E, Fut>(self, body: impl FnOnce() -> Fut) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+        E: From<Error>,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.run_async_as(Identity::of_records::<T, P>(), Plan::<_, Returned>::new(KeepOk), body).await
+    }
+
+    /// Answers from the record, or runs the body: the path of every blocking call.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    #[track_caller]
+    pub(crate) fn run_as<Ret, K, R>(self, identity: Identity, plan: Plan<K, R>, body: impl FnOnce() -> Ret) -> Ret
+    where
+        K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
+        R: Refuse<Ret>,
+    {
+        let place = Place::take();
+        let table = match self.operation.table(identity, self.scope, K::misdeclared) {
+            Ok(table) => table,
+            Err(error) => {
+                place.tell(How::Refused);
+                return R::refuse(error);
+            }
+        };
+        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
+            place.tell(How::Replayed);
+            return K::revive(kept);
+        }
+        run_blocking(table, &self.ask, &plan, body, place)
+    }
+
+    /// The same for a call that is awaited. It begins here, not at the first poll, so that the key's text need not live
+    /// in the future: the caller is an async function that is being polled already.
+    #[inline]
+    pub(crate) fn run_async_as<Ret, K, R, F, Fut>(
+        self,
+        identity: Identity,
+        plan: Plan<K, R>,
+        body: F,
+    ) -> Run<'a, Ret, P, K, R, F, Fut>
+    where
+        K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
+        R: Refuse<Ret>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Ret>,
+    {
+        let place = Place::take();
+        let table = match self.operation.table(identity, self.scope, K::misdeclared) {
+            Ok(table) => table,
+            Err(error) => return Run::answered(R::refuse(error), How::Refused, plan, place),
+        };
+        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
+            return Run::answered(K::revive(kept), How::Replayed, plan, place);
+        }
+        run_async(table, &self.ask, plan, body, place)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<P: Print> Call<'static, P> {
+    /// As [`run_async`](Self::run_async), with the body in a tokio task of its own: a caller that goes away does not
+    /// stop it half way.
+    ///
+    /// # Errors
+    /// The call was refused: see [`ErrorKind`](crate::error::ErrorKind);
+    /// [`NoRuntime`](crate::error::ErrorKind::NoRuntime) outside tokio.
+    pub async fn run_detached<T, F, Fut>(self, body: F) -> Result<T, Error>
+    where
+        T: Clone + Send + Sync + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = T> + Send + 'static,
+    {
+        let plan = Plan::<_, Returned>::new(KeepOk);
+        self.run_detached_as(Identity::of_records::<T, P>(), plan, async move || Ok(body().await)).await
+    }
+
+    #[inline]
+    pub(crate) fn run_detached_as<Ret, K, R, F, Fut>(
+        self,
+        identity: Identity,
+        plan: Plan<K, R>,
+        body: F,
+    ) -> RunDetached<Ret, P, K, R, F>
+    where
+        K: Keep<Ret, Kept: Clone + Send + Sync + 'static> + Send + 'static,
+        R: Refuse<Ret>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Ret> + Send + 'static,
+        Ret: Send + 'static,
+    {
+        let place = Place::take();
+        let table = match self.operation.table(identity, self.scope, K::misdeclared) {
+            Ok(table) => table,
+            Err(error) => {
+                let scope = error.operation();
+                return RunDetached::answered(R::refuse(error), How::Refused, scope, place);
+            }
+        };
+        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
+            return RunDetached::answered(K::revive(kept), How::Replayed, table.scope(), place);
+        }
+        run_detached(table, &self.ask, plan, body, place)
+    }
+}
+
+impl<P> fmt::Debug for Call<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("operation", self.operation).finish_non_exhaustive()
+    }
+}

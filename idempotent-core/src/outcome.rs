@@ -1,0 +1,217 @@
+//! What a function's return value is to its record: what is kept of it, and how it says that a call was refused.
+
+use crate::error::Error;
+use crate::table::Settled;
+use std::marker::PhantomData;
+
+/// What is kept of a return value of type `R`.
+#[diagnostic::on_unimplemented(
+    message = "what to keep of `{R}` is not clear",
+    label = "`keep = ok` needs a `Result` here",
+    note = "return a `Result`, or leave `keep` out (everything is kept)"
+)]
+pub trait Keep<R> {
+    /// What the record holds.
+    type Kept;
+    /// Decides about an outcome.
+    fn settle(&self, outcome: &R) -> Settled<Self::Kept>;
+    /// Makes an answer from a record.
+    fn revive(kept: Self::Kept) -> R;
+    /// Why outcomes of this type cannot be judged; asked once.
+    #[must_use]
+    fn misdeclared() -> Option<&'static str> {
+        None
+    }
+}
+
+/// Whether a return value is kept at all; the part of [`Keep`] that can also share what is not.
+pub trait Judge<R> {
+    /// Whether it is.
+    fn keeps(&self, outcome: &R) -> bool;
+    /// As [`Keep::misdeclared`].
+    #[must_use]
+    fn misdeclared() -> Option<&'static str> {
+        None
+    }
+}
+
+/// The `Ok` of a `Result` is kept, an `Err` is not.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepOk;
+
+/// Everything is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepAll;
+
+/// Everything is kept, as nothing says that it can fail: the default for what is visibly no `Result`.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepUnseen;
+
+/// What the predicate accepts is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepIf<F>(pub(crate) F);
+
+/// What is not kept is still shared with the callers that waited for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Share<J>(pub(crate) J);
+
+impl<T: Clone, E> Keep<Result<T, E>> for KeepOk {
+    type Kept = T;
+
+    fn settle(&self, outcome: &Result<T, E>) -> Settled<T> {
+        outcome.as_ref().map_or(Settled::Released, |value| Settled::Kept(value.clone()))
+    }
+
+    #[inline]
+    fn revive(kept: T) -> Result<T, E> {
+        Ok(kept)
+    }
+}
+
+impl<T, E> Judge<Result<T, E>> for KeepOk {
+    fn keeps(&self, outcome: &Result<T, E>) -> bool {
+        outcome.is_ok()
+    }
+}
+
+impl<R: Clone> Keep<R> for KeepAll {
+    type Kept = R;
+
+    fn settle(&self, outcome: &R) -> Settled<R> {
+        Settled::Kept(outcome.clone())
+    }
+
+    #[inline]
+    fn revive(kept: R) -> R {
+        kept
+    }
+}
+
+impl<R: Clone> Keep<R> for KeepUnseen {
+    type Kept = R;
+
+    fn settle(&self, outcome: &R) -> Settled<R> {
+        Settled::Kept(outcome.clone())
+    }
+
+    #[inline]
+    fn revive(kept: R) -> R {
+        kept
+    }
+
+    fn misdeclared() -> Option<&'static str> {
+        unseen_result::<R>()
+    }
+}
+
+impl<R> Judge<R> for KeepUnseen {
+    fn keeps(&self, _: &R) -> bool {
+        true
+    }
+
+    fn misdeclared() -> Option<&'static str> {
+        unseen_result::<R>()
+    }
+}
+
+/// A type parameter or a projection can turn out to be a `Result` only after the decision was made without knowing.
+fn unseen_result<R>() -> Option<&'static str> {
+    std::any::type_name::<R>()
+        .starts_with("core::result::Result<")
+        .then_some("its return type turned out to be a `Result`, so say `keep = ok` or `keep = all`")
+}
+
+impl<R: Clone, F: Fn(&R) -> bool> Keep<R> for KeepIf<F> {
+    type Kept = R;
+
+    fn settle(&self, outcome: &R) -> Settled<R> {
+        if (self.0)(outcome) { Settled::Kept(outcome.clone()) } else { Settled::Released }
+    }
+
+    #[inline]
+    fn revive(kept: R) -> R {
+        kept
+    }
+}
+
+impl<R, F: Fn(&R) -> bool> Judge<R> for KeepIf<F> {
+    fn keeps(&self, outcome: &R) -> bool {
+        (self.0)(outcome)
+    }
+}
+
+impl<R: Clone, J: Judge<R>> Keep<R> for Share<J> {
+    type Kept = R;
+
+    fn settle(&self, outcome: &R) -> Settled<R> {
+        if self.0.keeps(outcome) { Settled::Kept(outcome.clone()) } else { Settled::Shared(outcome.clone()) }
+    }
+
+    #[inline]
+    fn revive(kept: R) -> R {
+        kept
+    }
+
+    fn misdeclared() -> Option<&'static str> {
+        J::misdeclared()
+    }
+}
+
+/// How a return value says that the call was refused.
+pub trait Refuse<R> {
+    /// Makes an answer of the error.
+    fn refuse(error: Error) -> R;
+}
+
+/// A return type that can carry an [`Error`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot carry an `idempotently::Error`",
+    label = "the call can be refused, and this return type cannot say so",
+    note = "return `Result<_, E>` where `E: From<idempotently::Error>`",
+    note = "`in_flight = reject | wait(\"…\")`, `missing = reject`, `fingerprint` and `capacity` can refuse a call"
+)]
+pub trait Fallible {
+    /// Makes an answer of the error.
+    fn refused(error: Error) -> Self;
+}
+
+impl<T, E: From<Error>> Fallible for Result<T, E> {
+    fn refused(error: Error) -> Self {
+        Err(error.into())
+    }
+}
+
+/// Refusals are returned.
+#[derive(Clone, Copy, Debug)]
+pub struct Returned;
+
+/// Refusals panic: the return type cannot carry an error, and nothing but a wrong call is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Panics;
+
+impl<R: Fallible> Refuse<R> for Returned {
+    fn refuse(error: Error) -> R {
+        R::refused(error)
+    }
+}
+
+impl<R> Refuse<R> for Panics {
+    #[track_caller]
+    #[expect(clippy::panic, reason = "documented: an infallible function has no other way to refuse")]
+    fn refuse(error: Error) -> R {
+        panic!("{error}")
+    }
+}
+
+/// Everything that is decided about return values.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<K, R> {
+    pub(crate) keep: K,
+    pub(crate) refuse: PhantomData<R>,
+}
+
+impl<K, R> Plan<K, R> {
+    pub(crate) const fn new(keep: K) -> Self {
+        Self { keep, refuse: PhantomData }
+    }
+}

@@ -1,0 +1,64 @@
+//! What an operation promises: how long outcomes answer, and what a duplicate does meanwhile.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// How long a completed outcome answers, from its completion; answering does not extend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// For as long as the process lives (in process), or until somebody forgets it.
+    Forever,
+    /// For this long. In process it is measured to within one tick of the kernel's coarse clock (1 to 10 ms).
+    For(Duration),
+}
+
+impl Retention {
+    /// A day, which is how long the field keeps answers unless told otherwise.
+    pub const DEFAULT: Self = Self::For(Duration::from_secs(24 * 60 * 60));
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl From<Duration> for Retention {
+    fn from(span: Duration) -> Self {
+        Self::For(span)
+    }
+}
+
+/// What a duplicate does while the first call with its key runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InFlight {
+    /// It waits for the outcome.
+    #[default]
+    Wait,
+    /// It waits for at most this long, then fails with [`WaitTimedOut`](crate::ErrorKind::WaitTimedOut).
+    WaitFor(Duration),
+    /// It fails at once with [`InFlight`](crate::ErrorKind::InFlight).
+    Reject,
+}
+
+/// What a call without a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It runs its body, unprotected.
+    Run,
+    /// It fails with [`MissingKey`](crate::ErrorKind::MissingKey).
+    Reject,
+}
+
+/// Everything that was chosen for one operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) retention: Retention,
+    pub(crate) in_flight: InFlight,
+    pub(crate) capacity: Option<NonZeroUsize>,
+}
+
+impl Policy {
+    pub(crate) const DEFAULT: Self =
+        Self { retention: Retention::DEFAULT, in_flight: InFlight::Wait, capacity: None };
+}

@@ -1,0 +1,73 @@
+//! A world of its own for a test: its tables and its clock, in place of the operations' own.
+
+use crate::clock::{Clock, ManualClock};
+use crate::scopes::ScopeHold;
+use crate::table::AnyTable;
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// An operation, the instantiation of it, and the scope it was called with.
+pub(crate) type Place = (u64, TypeId, Option<&'static str>);
+
+#[derive(Default)]
+pub(crate) struct Realm {
+    clock: Arc<ManualClock>,
+    tables: Mutex<HashMap<Place, (Arc<dyn AnyTable>, Option<ScopeHold>)>>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Realm>>> = const { RefCell::new(None) };
+}
+
+/// The realm of the running thread or task, if it is in one.
+#[inline]
+pub(crate) fn current() -> Option<Arc<Realm>> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// Puts the realm that was there before back.
+pub(crate) struct Inside(Option<Arc<Realm>>);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let _ = CURRENT.try_with(|current| current.replace(self.0.take()));
+    }
+}
+
+impl Realm {
+    /// Makes this the running thread's realm until the guard is dropped.
+    pub(crate) fn enter(self: &Arc<Self>) -> Inside {
+        Inside(CURRENT.try_with(|current| current.replace(Some(self.clone()))).ok().flatten())
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        Clock::Manual(self.clock.clone())
+    }
+
+    pub(crate) fn advance(&self, by: std::time::Duration) {
+        self.clock.advance(by);
+    }
+
+    /// The table at `place`, made where there is none.
+    pub(crate) fn table<E>(
+        &self,
+        place: Place,
+        make: impl FnOnce() -> Result<(Arc<dyn AnyTable>, Option<ScopeHold>), E>,
+    ) -> Result<Arc<dyn AnyTable>, E> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((table, _)) = tables.get(&place) {
+            return Ok(table.clone());
+        }
+        let (table, hold) = make()?;
+        tables.insert(place, (table.clone(), hold));
+        Ok(table)
+    }
+
+    /// All tables of one operation.
+    pub(crate) fn tables(&self, operation: u64) -> Vec<Arc<dyn AnyTable>> {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.iter().filter(|((owner, ..), _)| *owner == operation).map(|(_, (table, _))| table.clone()).collect()
+    }
+}

@@ -1,0 +1,48 @@
+//! When the records of one shard end, soonest first.
+
+use crate::clock::Tick;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// A heap of (end, hash of the key): enough to find the record again, and half the size of holding its key.
+#[derive(Debug, Default)]
+pub(super) struct Ends(BinaryHeap<Reverse<(Tick, u64)>>);
+
+/// Below this many ends nothing is worth tidying.
+const FEW: usize = 64;
+
+impl Ends {
+    pub(super) fn push(&mut self, end: Tick, hash: u64) {
+        self.0.push(Reverse((end, hash)));
+    }
+
+    /// The next end that has passed.
+    pub(super) fn pop(&mut self, now: Tick) -> Option<(Tick, u64)> {
+        let Reverse((end, _)) = *self.0.peek()?;
+        if end > now {
+            return None;
+        }
+        self.0.pop().map(|Reverse(next)| next)
+    }
+
+    /// Whether most of the ends belong to records that were forgotten before their time.
+    pub(super) fn are_mostly_stale(&self, records: usize) -> bool {
+        self.0.len() > FEW && self.0.len() / 2 > records
+    }
+
+    pub(super) fn retain(&mut self, mut is_held: impl FnMut(Tick, u64) -> bool) {
+        self.0.retain(|Reverse((end, hash))| is_held(*end, *hash));
+        self.0.shrink_to(self.0.len() * 2);
+    }
+
+    /// Gives memory back once a quarter of it would do.
+    pub(super) fn tidy(&mut self) {
+        if self.0.capacity() > FEW && self.0.len() < self.0.capacity() / 4 {
+            self.0.shrink_to(self.0.len() * 2);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0 = BinaryHeap::new();
+    }
+}

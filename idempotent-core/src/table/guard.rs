@@ -1,0 +1,127 @@
+//! A caller's hold on a key: what its drop undoes, whatever happened.
+
+use super::{Settled, Table};
+use crate::context::{Entered, Frame, Seated};
+use crate::flight::{Flight, Sight};
+use crate::key::{Key, Print};
+use crate::policy::Retention;
+use event_listener::EventListener;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// A table for as long as a call needs it: the operation's own, or a share of one that may go first.
+pub(crate) enum TableRef<'a, T, P> {
+    Borrowed(&'a Table<T, P>),
+    Owned(Arc<Table<T, P>>),
+}
+
+impl<T, P> Clone for TableRef<'_, T, P> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Borrowed(table) => Self::Borrowed(table),
+            Self::Owned(table) => Self::Owned(table.clone()),
+        }
+    }
+}
+
+impl<T, P> Deref for TableRef<'_, T, P> {
+    type Target = Table<T, P>;
+
+    #[inline]
+    fn deref(&self) -> &Table<T, P> {
+        match self {
+            Self::Borrowed(table) => table,
+            Self::Owned(table) => table,
+        }
+    }
+}
+
+/// The leader's hold: dropped without an outcome, it hands the seat over.
+pub(crate) struct Lead<'a, T: Clone + Send + Sync + 'static, P: Print> {
+    table: TableRef<'a, T, P>,
+    seated: Seated,
+    settled: bool,
+}
+
+impl<'a, T: Clone + Send + Sync + 'static, P: Print> Lead<'a, T, P> {
+    pub(crate) fn new(table: TableRef<'a, T, P>, key: Key, attempt: u32) -> Self {
+        let seated = Seated::new(Frame::new(table.id(), key, table.scope(), attempt));
+        Self { table, seated, settled: false }
+    }
+
+    /// Puts the execution where its body can see it, until the guard is dropped.
+    pub(crate) fn enter(&mut self) -> Entered<'_> {
+        self.seated.enter()
+    }
+
+    pub(crate) fn settle(mut self, settled: Settled<T>, retention: Option<Retention>) {
+        if let Some(frame) = self.seated.frame() {
+            // A panic in a clone leaves the hold unsettled, and so to its drop.
+            self.table.settle(&frame.key, settled, retention);
+            self.settled = true;
+        }
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static, P: Print> Drop for Lead<'_, T, P> {
+    fn drop(&mut self) {
+        if let Some(frame) = self.seated.frame().filter(|_| !self.settled) {
+            self.table.vacate(&frame.key);
+        }
+    }
+}
+
+/// The follower's hold: dropped, it leaves the flight.
+pub(crate) struct Follow<'a, T: Clone + Send + Sync + 'static, P: Print> {
+    table: TableRef<'a, T, P>,
+    key: Key,
+    flight: Arc<Flight<T>>,
+    /// The follower has become the leader.
+    seated: bool,
+}
+
+/// What a follower got.
+pub(crate) enum Look<'a, T: Clone + Send + Sync + 'static, P: Print> {
+    Landed(T),
+    Seated(Lead<'a, T, P>),
+    Flying(EventListener),
+}
+
+impl<'a, T: Clone + Send + Sync + 'static, P: Print> Follow<'a, T, P> {
+    pub(crate) fn new(table: TableRef<'a, T, P>, key: Key, flight: Arc<Flight<T>>) -> Self {
+        Self { table, key, flight, seated: false }
+    }
+
+    pub(crate) fn scope(&self) -> &'static str {
+        self.table.scope()
+    }
+
+    /// The outcome, the seat, or what to wait for before the next look.
+    pub(crate) fn look(&mut self) -> Look<'a, T, P> {
+        if let Some(look) = self.glance() {
+            return look;
+        }
+        // What happens between a look and the listening would be missed, so there is a second look.
+        let listener = self.flight.listen();
+        self.glance().unwrap_or(Look::Flying(listener))
+    }
+
+    fn glance(&mut self) -> Option<Look<'a, T, P>> {
+        match self.flight.look() {
+            Sight::Landed(outcome) => Some(Look::Landed(outcome.clone())),
+            Sight::Flying => None,
+            Sight::Seated { attempt } => {
+                self.seated = true;
+                Some(Look::Seated(Lead::new(self.table.clone(), self.key.clone(), attempt)))
+            }
+        }
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static, P: Print> Drop for Follow<'_, T, P> {
+    fn drop(&mut self) {
+        if !self.seated {
+            self.table.leave(&self.key, &self.flight);
+        }
+    }
+}
