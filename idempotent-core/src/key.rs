@@ -1,8 +1,9 @@
 //! Keys: values written into one canonical, unambiguous text, stored and compared by its bytes.
 
-mod digits;
+mod buffer;
 mod fingerprint;
 mod foreign;
+mod short;
 mod stored;
 mod text;
 mod values;

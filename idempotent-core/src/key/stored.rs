@@ -1,6 +1,7 @@
 //! A key as a table holds it.
 
-use super::text::{Long, Short, Text};
+use super::short::Short;
+use super::text::{Long, Text};
 use hmac_sha256::Hash as Sha256;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -26,10 +27,7 @@ impl Key {
     /// Runs `read` on the text's bytes.
     pub(crate) fn with_bytes<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
         match self {
-            Self::Short(short) => {
-                let (bytes, length) = short.bytes();
-                read(bytes.get(..length).unwrap_or_default())
-            }
+            Self::Short(short) => short.with_text(read),
             Self::Long(bytes) => read(bytes),
         }
     }
@@ -87,10 +85,10 @@ fn hash_short(short: Short, hasher: &impl BuildHasher) -> u64 {
 }
 
 #[inline]
-fn write_short(Short(first, second, last): Short, state: &mut impl Hasher) {
-    state.write_u64(first);
-    state.write_u64(second);
-    state.write_u64(last.get());
+fn write_short(short: Short, state: &mut impl Hasher) {
+    for word in short.words() {
+        state.write_u64(word);
+    }
 }
 
 impl Hash for Key {
@@ -114,8 +112,9 @@ const _: () = assert!(size_of::<Key>() == 24, "a key takes three words");
 #[cfg(test)]
 mod tests {
     use super::Key;
-    use crate::key::text::{Short, Text};
-    use crate::key::values::ToKey;
+    use crate::key::text::Text;
+    use crate::key::values::{ToFingerprint, ToKey};
+    use crate::key::writer::Writer;
     use foldhash::fast::RandomState;
 
     #[test]
@@ -132,10 +131,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_short_and_what_is_long_never_meet() {
-        let short = Text::Short(Short::from_bytes(b"12345678901234567890123").unwrap_or_else(|| unreachable!()));
-        assert!(short.to_key().is_some_and(|key| matches!(key, Key::Short(_))));
-        assert!(Short::from_bytes(b"123456789012345678901234").is_none());
+    fn the_way_to_a_value_does_not_matter() {
+        struct Written<'a>(&'a dyn Fn(&mut Writer<'_>));
+        impl ToFingerprint for Written<'_> {
+            fn write(&self, out: &mut Writer<'_>) {
+                (self.0)(out);
+            }
+        }
+        impl ToKey for Written<'_> {}
+        let agree = |direct: &Text, write: &dyn Fn(&mut Writer<'_>)| {
+            assert!(direct.to_key().is_some_and(|key| key.matches(&Written(write).key_text())));
+        };
+        agree(&42u64.key_text(), &|out| out.unsigned(42));
+        agree(&7i8.key_text(), &|out| out.signed(7));
+        agree(&u64::MAX.key_text(), &|out| out.unsigned(u64::MAX.into()));
+        agree(&"a \"quoted\" \\ text".key_text(), &|out| out.text("a \"quoted\" \\ text"));
+        for length in 1..60 {
+            let string = "x".repeat(length);
+            agree(&string.key_text(), &|out| out.display(&string));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which values are keys and which are fingerprints, and how each is written.
 
+use super::short::Short;
 use super::text::{Refusal, Text};
 use super::writer::Writer;
 use std::borrow::Cow;
@@ -58,7 +59,7 @@ pub trait ToKey: ToFingerprint {
     #[doc(hidden)]
     #[inline]
     fn key_text(&self) -> Text {
-        Text::from_sink(|sink| self.write(&mut Writer::new(sink)))
+        Text::from_writer(|out| self.write(out))
     }
 }
 
@@ -97,10 +98,10 @@ macro_rules! unsigned {
         impl ToKey for $number {
             #[inline]
             fn key_text(&self) -> Text {
-                u64::try_from(*self).map_or_else(
-                    |_| Text::from_sink(|sink| sink.unsigned(*self as u128)),
-                    Text::from_unsigned,
-                )
+                match u64::try_from(*self) {
+                    Ok(number) => Text::Short(Short::number(number)),
+                    Err(_) => Text::from_writer(|out| out.unsigned(*self as u128)),
+                }
             }
         }
     )*};
@@ -116,10 +117,10 @@ macro_rules! signed {
         impl ToKey for $number {
             #[inline]
             fn key_text(&self) -> Text {
-                u64::try_from(*self).map_or_else(
-                    |_| Text::from_sink(|sink| Writer::new(sink).signed(*self as i128)),
-                    Text::from_unsigned,
-                )
+                match u64::try_from(*self) {
+                    Ok(number) => Text::Short(Short::number(number)),
+                    Err(_) => Text::from_writer(|out| out.signed(*self as i128)),
+                }
             }
         }
     )*};
@@ -210,7 +211,10 @@ impl ToFingerprint for str {
 impl ToKey for str {
     #[inline]
     fn key_text(&self) -> Text {
-        Text::from_plain_string(self).unwrap_or_else(|| Text::from_sink(|sink| Writer::new(sink).text(self)))
+        match Short::string(self) {
+            Some(short) => Text::Short(short),
+            None => Text::from_writer(|out| out.text(self)),
+        }
     }
 }
 

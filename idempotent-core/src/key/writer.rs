@@ -14,13 +14,15 @@
 //! | map ([`serde`](super::serde)) | `{"a":1,"b":2}`, sorted |
 //! | anything over 200 bytes | `sha256:` and the digest of that text |
 
-use super::text::{LONGEST, Long, Refusal, Short, Text};
+use super::buffer::Buffer;
+use super::short::Short;
+use super::text::{Long, Refusal, Text};
 use hmac_sha256::Hash as Sha256;
 use std::fmt;
 
 /// Where texts go: into a buffer, and past its end into a digest.
 pub(super) struct Sink {
-    bytes: [u8; LONGEST],
+    buffer: Buffer,
     length: usize,
     digest: Option<Sha256>,
     has_content: bool,
@@ -29,7 +31,7 @@ pub(super) struct Sink {
 
 impl Sink {
     pub(super) fn new() -> Self {
-        Self { bytes: [0; LONGEST], length: 0, digest: None, has_content: false, failed: false }
+        Self { buffer: Buffer::take(), length: 0, digest: None, has_content: false, failed: false }
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -38,13 +40,13 @@ impl Sink {
             return;
         }
         let end = self.length + bytes.len();
-        if let Some(room) = self.bytes.get_mut(self.length..end) {
+        if let Some(room) = self.buffer.get_mut(self.length..end) {
             room.copy_from_slice(bytes);
             self.length = end;
             return;
         }
         let mut digest = Sha256::new();
-        digest.update(self.bytes.get(..self.length).unwrap_or_default());
+        digest.update(self.buffer.get(..self.length).unwrap_or_default());
         digest.update(bytes);
         self.digest = Some(digest);
     }
@@ -98,9 +100,9 @@ impl Sink {
             self.push(b"sha256:");
             self.hexadecimal(&digest.finalize());
         }
-        let bytes = self.bytes.get(..self.length).unwrap_or_default();
-        Short::from_bytes(bytes).map_or_else(
-            || Text::Long(Long { length: u8::try_from(self.length).unwrap_or(u8::MAX), bytes: self.bytes }),
+        let bytes = self.buffer.get(..self.length).unwrap_or_default();
+        Short::of_text(bytes).map_or_else(
+            || Text::Long(Long { length: u8::try_from(self.length).unwrap_or(u8::MAX), buffer: self.buffer }),
             Text::Short,
         )
     }
@@ -112,7 +114,7 @@ impl Sink {
         }
         Some(match self.digest {
             Some(digest) => digest.finalize(),
-            None => Sha256::hash(self.bytes.get(..self.length).unwrap_or_default()),
+            None => Sha256::hash(self.buffer.get(..self.length).unwrap_or_default()),
         })
     }
 }
