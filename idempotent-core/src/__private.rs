@@ -28,18 +28,21 @@ pub fn returns_async<F: FnOnce() -> Fut, Fut: Future>(_: &F) -> Returns<Fut::Out
 impl<T, E: From<Error>> Returns<Result<T, E>> {
     /// A `Result` whose error can say that a call was refused. Being inherent, it is found before the others.
     #[inline]
-    pub fn idempotent_plan(self) -> Plan<KeepOk, Returned> {
+    pub fn idempotent_plan(self) -> Plan<Result<T, E>, KeepOk, Returned> {
         Plan::new(KeepOk)
     }
 }
 
 pub trait PlanResult {
-    fn idempotent_plan(self) -> Plan<KeepOk, Panics>;
+    type Ret;
+    fn idempotent_plan(self) -> Plan<Self::Ret, KeepOk, Panics>;
 }
 
 impl<T, E> PlanResult for Returns<Result<T, E>> {
+    type Ret = Result<T, E>;
+
     #[inline]
-    fn idempotent_plan(self) -> Plan<KeepOk, Panics> {
+    fn idempotent_plan(self) -> Plan<Self::Ret, KeepOk, Panics> {
         Plan::new(KeepOk)
     }
 }
@@ -49,58 +52,64 @@ impl<T, E> PlanResult for Returns<Result<T, E>> {
 pub struct NotAwaited;
 
 pub trait PlanFuture {
-    fn idempotent_plan(self) -> Plan<NotAwaited, Panics>;
+    type Ret;
+    fn idempotent_plan(self) -> Plan<Self::Ret, NotAwaited, Panics>;
 }
 
 impl<R: Future> PlanFuture for Returns<R> {
+    type Ret = R;
+
     #[inline]
-    fn idempotent_plan(self) -> Plan<NotAwaited, Panics> {
+    fn idempotent_plan(self) -> Plan<Self::Ret, NotAwaited, Panics> {
         Plan::new(NotAwaited)
     }
 }
 
 pub trait PlanAny {
-    fn idempotent_plan(self) -> Plan<KeepUnseen, Panics>;
+    type Ret;
+    fn idempotent_plan(self) -> Plan<Self::Ret, KeepUnseen, Panics>;
 }
 
 // By reference, so that it is found only where neither of the others is.
 impl<R> PlanAny for &Returns<R> {
+    type Ret = R;
+
     #[inline]
-    fn idempotent_plan(self) -> Plan<KeepUnseen, Panics> {
+    fn idempotent_plan(self) -> Plan<Self::Ret, KeepUnseen, Panics> {
         Plan::new(KeepUnseen)
     }
 }
 
-impl<K, R> Plan<K, R> {
+impl<Ret, K, R> Plan<Ret, K, R> {
     #[inline]
-    pub fn keep_ok(self) -> Plan<KeepOk, R> {
+    pub fn keep_ok(self) -> Plan<Ret, KeepOk, R> {
         Plan::new(KeepOk)
     }
 
     #[inline]
-    pub fn keep_all(self) -> Plan<KeepAll, R> {
+    pub fn keep_all(self) -> Plan<Ret, KeepAll, R> {
         Plan::new(KeepAll)
     }
 
     #[inline]
-    pub fn keep_if<Ret, F: Fn(&Ret) -> bool>(self, _: Returns<Ret>, keeps: F) -> Plan<KeepIf<F>, R> {
+    pub fn keep_if<F: Fn(&Ret) -> bool>(self, keeps: F) -> Plan<Ret, KeepIf<F>, R> {
         Plan::new(KeepIf(keeps))
     }
 
     #[inline]
-    pub fn share(self) -> Plan<Share<K>, R> {
+    pub fn share(self) -> Plan<Ret, Share<K>, R> {
         Plan::new(Share(self.keep))
     }
 
     #[inline]
-    pub fn fallible(self) -> Plan<K, Returned> {
+    pub fn fallible(self) -> Plan<Ret, K, Returned> {
         Plan::new(self.keep)
     }
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]
 #[track_caller]
-pub fn run<Ret, P, K, R, F>(call: Call<'_, P>, plan: Plan<K, R>, body: F) -> Ret
+pub fn run<Ret, P, K, R, F>(call: Call<'_, P>, plan: Plan<Ret, K, R>, body: F) -> Ret
 where
     P: Print,
     K: Keep<Ret>,
@@ -114,7 +123,7 @@ where
 #[inline]
 pub fn run_async<Ret, P, K, R, F, Fut>(
     call: Call<'_, P>,
-    plan: Plan<K, R>,
+    plan: Plan<Ret, K, R>,
     body: F,
 ) -> Run<'_, Ret, P, K, R, F, Fut>
 where
@@ -132,7 +141,7 @@ where
 #[inline]
 pub fn run_detached<Ret, P, K, R, F, Fut>(
     call: Call<'static, P>,
-    plan: Plan<K, R>,
+    plan: Plan<Ret, K, R>,
     body: F,
 ) -> RunDetached<Ret, P, K, R, F>
 where

@@ -203,15 +203,15 @@ impl<R> Refuse<R> for Panics {
     }
 }
 
-/// Everything that is decided about return values.
+/// Everything that is decided about return values of type `Ret`.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan<K, R> {
+pub struct Plan<Ret, K, R> {
     pub(crate) keep: K,
-    pub(crate) refuse: PhantomData<R>,
+    decided: PhantomData<fn() -> (Ret, R)>,
 }
 
-impl<K, R> Plan<K, R> {
+impl<Ret, K, R> Plan<Ret, K, R> {
     pub(crate) const fn new(keep: K) -> Self {
-        Self { keep, refuse: PhantomData }
+        Self { keep, decided: PhantomData }
     }
 }

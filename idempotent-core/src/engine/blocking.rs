@@ -38,7 +38,7 @@ fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(table: TableRef<'a, T, 
 pub(crate) fn run_blocking<'a, Ret, P, K, R, F>(
     table: TableRef<'a, K::Kept, P>,
     ask: &Ask<P>,
-    plan: &Plan<K, R>,
+    plan: &Plan<Ret, K, R>,
     body: F,
     place: Place,
 ) -> Ret

@@ -52,7 +52,7 @@ where
 pub(crate) fn run_detached<Ret, P, K, R, F, Fut>(
     table: TableRef<'static, K::Kept, P>,
     ask: &Ask<P>,
-    plan: Plan<K, R>,
+    plan: Plan<Ret, K, R>,
     body: F,
     place: Place,
 ) -> RunDetached<Ret, P, K, R, F>

@@ -28,7 +28,7 @@ pin_project! {
     {
         #[pin]
         stage: Stage<'a, Ret, K::Kept, P, F, Fut>,
-        plan: Plan<K, R>,
+        plan: Plan<Ret, K, R>,
         retention: Option<Retention>,
         place: Place,
     }
@@ -73,7 +73,7 @@ where
 pub(crate) fn run_async<'a, Ret, P, K, R, F, Fut>(
     table: TableRef<'a, K::Kept, P>,
     ask: &Ask<P>,
-    plan: Plan<K, R>,
+    plan: Plan<Ret, K, R>,
     body: F,
     place: Place,
 ) -> Run<'a, Ret, P, K, R, F, Fut>
@@ -104,7 +104,7 @@ where
 {
     /// A call that is answered before it is awaited.
     #[inline]
-    pub(crate) fn answered(answer: Ret, how: How, plan: Plan<K, R>, place: Place) -> Self {
+    pub(crate) fn answered(answer: Ret, how: How, plan: Plan<Ret, K, R>, place: Place) -> Self {
         Run { stage: Stage::answered(answer, how), plan, retention: None, place }
     }
 }

@@ -89,7 +89,7 @@ impl<'a, P: Print> Call<'a, P> {
         keeps: impl Fn(&T) -> bool,
         body: impl FnOnce() -> T,
     ) -> Result<T, Error> {
-        let plan = Plan::<_, Returned>::new(KeepIf(|outcome: &Result<T, Error>| outcome.as_ref().is_ok_and(&keeps)));
+        let plan = Plan::<_, _, Returned>::new(KeepIf(|outcome: &Result<T, Error>| outcome.as_ref().is_ok_and(&keeps)));
         self.run_as(Identity::of_records::<Result<T, Error>, P>(), plan, || Ok(body()))
     }
 
@@ -116,7 +116,7 @@ impl<'a, P: Print> Call<'a, P> {
         T: Clone + Send + Sync + 'static,
         E: From<Error>,
     {
-        self.run_as(Identity::of_records::<T, P>(), Plan::<_, Returned>::new(KeepOk), body)
+        self.run_as(Identity::of_records::<T, P>(), Plan::<_, _, Returned>::new(KeepOk), body)
     }
 
     /// The async twin of [`run`](Self::run): a duplicate waits without blocking its thread, on any runtime.
@@ -143,13 +143,13 @@ impl<'a, P: Print> Call<'a, P> {
         E: From<Error>,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.run_async_as(Identity::of_records::<T, P>(), Plan::<_, Returned>::new(KeepOk), body).await
+        self.run_async_as(Identity::of_records::<T, P>(), Plan::<_, _, Returned>::new(KeepOk), body).await
     }
 
     /// Answers from the record, or runs the body: the path of every blocking call.
     #[cfg_attr(not(debug_assertions), inline(always))]
     #[track_caller]
-    pub(crate) fn run_as<Ret, K, R>(self, identity: Identity, plan: Plan<K, R>, body: impl FnOnce() -> Ret) -> Ret
+    pub(crate) fn run_as<Ret, K, R>(self, identity: Identity, plan: Plan<Ret, K, R>, body: impl FnOnce() -> Ret) -> Ret
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
         R: Refuse<Ret>,
@@ -175,7 +175,7 @@ impl<'a, P: Print> Call<'a, P> {
     pub(crate) fn run_async_as<Ret, K, R, F, Fut>(
         self,
         identity: Identity,
-        plan: Plan<K, R>,
+        plan: Plan<Ret, K, R>,
         body: F,
     ) -> Run<'a, Ret, P, K, R, F, Fut>
     where
@@ -210,7 +210,7 @@ impl<P: Print> Call<'static, P> {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = T> + Send + 'static,
     {
-        let plan = Plan::<_, Returned>::new(KeepOk);
+        let plan = Plan::<_, _, Returned>::new(KeepOk);
         self.run_detached_as(Identity::of_records::<T, P>(), plan, async move || Ok(body().await)).await
     }
 
@@ -218,7 +218,7 @@ impl<P: Print> Call<'static, P> {
     pub(crate) fn run_detached_as<Ret, K, R, F, Fut>(
         self,
         identity: Identity,
-        plan: Plan<K, R>,
+        plan: Plan<Ret, K, R>,
         body: F,
     ) -> RunDetached<Ret, P, K, R, F>
     where
