@@ -1,8 +1,8 @@
 //! One execution in flight, from the moment that somebody else waits for it.
 
-use event_listener::{Event, EventListener};
+use crate::sync::{Event, EventListener, Mutex, MutexGuard};
 use once_cell::sync::OnceCell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 /// Where leader and followers meet.
 ///

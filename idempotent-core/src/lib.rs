@@ -17,6 +17,7 @@ mod realm;
 mod scopes;
 #[cfg(feature = "testing")]
 mod span;
+mod sync;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -4,6 +4,9 @@ mod ends;
 mod entry;
 mod erased;
 mod guard;
+#[cfg(all(test, shuttle))]
+mod interleavings;
+mod map;
 mod shards;
 
 pub(crate) use erased::AnyTable;
@@ -15,12 +18,13 @@ use crate::error::ErrorKind;
 use crate::flight::Flight;
 use crate::key::{Key, Print, Text};
 use crate::policy::{Policy, Retention};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use entry::Entry;
 use shards::{Shard, Shards};
 use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
 
 /// How many expired records an insertion takes away: more than one, so that they cannot pile up.
 const SWEPT_PER_INSERTION: usize = 4;

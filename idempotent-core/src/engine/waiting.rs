@@ -3,8 +3,8 @@
 use crate::error::{Error, ErrorKind};
 use crate::key::Print;
 use crate::policy::InFlight;
+use crate::sync::{EventListener, Listener};
 use crate::table::{Follow, Lead, Look};
-use event_listener::{EventListener, Listener};
 use futures_timer::Delay;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -78,7 +78,7 @@ mod with_serde {
         Serialized(value)
     }
 
-    /// What [`serde`] makes.
+    /// What [`serde()`] makes.
     pub struct Serialized<'a, T: ?Sized>(&'a T);
 
     impl<T: Serialize + ?Sized> ToFingerprint for Serialized<'_, T> {

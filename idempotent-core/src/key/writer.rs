@@ -11,7 +11,7 @@
 //! | array, slice, list | `[1,2]` |
 //! | absent, present (fingerprints) | `_`, `?1` |
 //! | float (fingerprints) | `~` and the 16 hexadecimal digits of its bits as an `f64` |
-//! | map ([`serde`](super::serde)) | `{"a":1,"b":2}`, sorted |
+//! | map (`key::serde`) | `{"a":1,"b":2}`, sorted |
 //! | anything over 200 bytes | `sha256:` and the digest of that text |
 
 use super::buffer::Buffer;

@@ -5,7 +5,7 @@ use crate::context::{Entered, Frame, Seated};
 use crate::flight::{Flight, Sight};
 use crate::key::{Key, Print};
 use crate::policy::Retention;
-use event_listener::EventListener;
+use crate::sync::EventListener;
 use std::ops::Deref;
 use std::sync::Arc;
 

@@ -1,38 +1,36 @@
-//! The map itself: `dashmap`'s shards, each with the ends of its records beside it.
+//! The map itself, each part of it with the ends of its records beside it.
 
 use super::ends::Ends;
 use super::entry::Entry;
+use super::map::{Map, ReadGuard, WriteGuard};
 use crate::clock::Tick;
 use crate::key::{Key, Text};
-use dashmap::{DashMap, RwLockReadGuard, RwLockWriteGuard, SharedValue};
+use dashmap::SharedValue;
 use foldhash::fast::RandomState;
-use hashbrown::raw::RawTable;
 use std::sync::{Mutex, PoisonError};
-
-type Records<T, P> = RawTable<(Key, SharedValue<Entry<T, P>>)>;
 
 /// Below this many places a shard's memory is not worth giving back.
 const FEW: usize = 64;
 
 pub(super) struct Shards<T, P> {
-    map: DashMap<Key, Entry<T, P>, RandomState>,
+    map: Map<T, P>,
     /// One per shard, locked only by who holds the shard for writing.
     ends: Box<[Mutex<Ends>]>,
 }
 
 /// A shard locked for reading.
-pub(super) struct Shelf<'a, T, P>(RwLockReadGuard<'a, Records<T, P>>);
+pub(super) struct Shelf<'a, T, P>(ReadGuard<'a, T, P>);
 
 /// A shard locked for writing.
 pub(super) struct Shard<'a, T, P> {
-    records: RwLockWriteGuard<'a, Records<T, P>>,
+    records: WriteGuard<'a, T, P>,
     ends: &'a Mutex<Ends>,
 }
 
 impl<T, P> Shards<T, P> {
     pub(super) fn new() -> Self {
-        let map = DashMap::with_hasher(RandomState::default());
-        let ends = map.shards().iter().map(|_| Mutex::default()).collect();
+        let map = Map::new();
+        let ends = (0..map.parts()).map(|_| Mutex::default()).collect();
         Self { map, ends }
     }
 
@@ -50,31 +48,25 @@ impl<T, P> Shards<T, P> {
     }
 
     #[inline]
-    fn index(&self, hash: u64) -> usize {
-        #[expect(clippy::cast_possible_truncation, reason = "a 32-bit target spreads over shards by fewer bits")]
-        self.map.determine_shard(hash as usize)
-    }
-
-    #[inline]
     pub(super) fn read(&self, hash: u64) -> Shelf<'_, T, P> {
-        Shelf(self.map.shards()[self.index(hash)].read())
+        Shelf(self.map.read(self.map.part_of(hash)))
     }
 
     pub(super) fn write(&self, hash: u64) -> Shard<'_, T, P> {
-        self.shard(self.index(hash))
+        self.shard(self.map.part_of(hash))
     }
 
-    fn shard(&self, index: usize) -> Shard<'_, T, P> {
-        Shard { records: self.map.shards()[index].write(), ends: &self.ends[index] }
+    fn shard(&self, part: usize) -> Shard<'_, T, P> {
+        Shard { records: self.map.write(part), ends: &self.ends[part] }
     }
 
     /// Every shard, one after the other.
     pub(super) fn write_each(&self) -> impl Iterator<Item = Shard<'_, T, P>> {
-        (0..self.ends.len()).map(|index| self.shard(index))
+        (0..self.ends.len()).map(|part| self.shard(part))
     }
 
     pub(super) fn len(&self) -> usize {
-        self.map.len()
+        (0..self.ends.len()).map(|part| self.map.read(part).len()).sum()
     }
 }
 
