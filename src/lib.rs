@@ -1,5 +1,8 @@
 #![cfg_attr(feature = "macros", doc = include_str!("../README.md"))]
-#![cfg_attr(not(feature = "macros"), doc = "Functions that are safe to call again; the feature `macros` has the attribute.")]
+#![cfg_attr(
+    not(feature = "macros"),
+    doc = "Functions that are safe to call again; the feature `macros` has the attribute."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Pages, not code: they are there for who reads the documentation, and for the tests of their examples.

@@ -80,6 +80,7 @@ impl<R> PlanAny for &Returns<R> {
     }
 }
 
+#[expect(clippy::unused_self, reason = "each step of a plan replaces the one before")]
 impl<Ret, K, R> Plan<Ret, K, R> {
     #[inline]
     pub fn keep_ok(self) -> Plan<Ret, KeepOk, R> {

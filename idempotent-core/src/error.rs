@@ -101,13 +101,16 @@ impl ErrorKind {
             Self::Contended => ("the transaction lost against another one", "roll back and begin again"),
             Self::OutcomeUnknown => ("the answer to the commit was lost", "call again with the same key to find out"),
             Self::OutcomeLost => ("the call was executed, but its outcome could not be kept", "do not run it again"),
-            Self::Codec => ("a record could not be encoded or decoded", "check that the outcome's type has not changed"),
+            Self::Codec => {
+                ("a record could not be encoded or decoded", "check that the outcome's type has not changed")
+            }
             Self::WouldBlock => {
                 ("the call would block the thread that it waits for", "call it from a thread outside the runtime")
             }
-            Self::NoRuntime => {
-                ("a detached body needs a running tokio runtime", "call it inside one, and keep it up until the body ends")
-            }
+            Self::NoRuntime => (
+                "a detached body needs a running tokio runtime",
+                "call it inside one, and keep it up until the body ends",
+            ),
             Self::Misdeclared => ("the operation is declared wrongly", "correct its declaration"),
         }
     }

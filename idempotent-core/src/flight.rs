@@ -27,7 +27,9 @@ pub(crate) struct Seat {
 pub(crate) enum Sight<'a, T> {
     Landed(&'a T),
     /// The seat was vacant and now belongs to the one who looked.
-    Seated { attempt: u32 },
+    Seated {
+        attempt: u32,
+    },
     Flying,
 }
 

@@ -14,7 +14,7 @@ pub enum Retention {
 
 impl Retention {
     /// A day, which is how long the field keeps answers unless told otherwise.
-    pub const DEFAULT: Self = Self::For(Duration::from_secs(24 * 60 * 60));
+    pub const DEFAULT: Self = Self::For(Duration::from_hours(24));
 }
 
 impl Default for Retention {
@@ -59,6 +59,5 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    pub(crate) const DEFAULT: Self =
-        Self { retention: Retention::DEFAULT, in_flight: InFlight::Wait, capacity: None };
+    pub(crate) const DEFAULT: Self = Self { retention: Retention::DEFAULT, in_flight: InFlight::Wait, capacity: None };
 }

@@ -11,10 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// An operation, the instantiation of it, and the scope it was called with.
 pub(crate) type Place = (u64, TypeId, Option<&'static str>);
 
+/// A table, and the hold on its scope.
+type Held = (Arc<dyn AnyTable>, Option<ScopeHold>);
+
 #[derive(Default)]
 pub(crate) struct Realm {
     clock: Arc<ManualClock>,
-    tables: Mutex<HashMap<Place, (Arc<dyn AnyTable>, Option<ScopeHold>)>>,
+    tables: Mutex<HashMap<Place, Held>>,
 }
 
 thread_local! {
@@ -54,7 +57,7 @@ impl Realm {
     pub(crate) fn table<E>(
         &self,
         place: Place,
-        make: impl FnOnce() -> Result<(Arc<dyn AnyTable>, Option<ScopeHold>), E>,
+        make: impl FnOnce() -> Result<Held, E>,
     ) -> Result<Arc<dyn AnyTable>, E> {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((table, _)) = tables.get(&place) {

@@ -62,9 +62,9 @@ mod tests {
     #[test]
     fn texts_are_read_as_they_are_said() {
         assert_eq!("250ms".span(), Some(Duration::from_millis(250)));
-        assert_eq!("1h 30m".span(), Some(Duration::from_secs(5400)));
-        assert_eq!("1h30m".span(), Some(Duration::from_secs(5400)));
-        assert_eq!("2w".span(), Some(Duration::from_secs(14 * 86_400)));
+        assert_eq!("1h 30m".span(), Some(Duration::from_mins(90)));
+        assert_eq!("1h30m".span(), Some(Duration::from_mins(90)));
+        assert_eq!("2w".span(), Some(Duration::from_hours(14 * 24)));
     }
 
     #[test]

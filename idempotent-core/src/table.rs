@@ -25,7 +25,6 @@ use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-
 /// How many expired records an insertion takes away: more than one, so that they cannot pile up.
 const SWEPT_PER_INSERTION: usize = 4;
 
@@ -109,7 +108,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
                     Meeting::Expired(outcome) => {
                         drop(shard);
                         drop(outcome);
-                        self.lead(text)
+                        vacant(text)
                     }
                     Meeting::Found(found) => found,
                 };
@@ -125,10 +124,6 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
             }
             self.sweep_all(now);
         }
-    }
-
-    fn lead(&self, text: &Text) -> Found<T> {
-        text.to_key().map_or(Found::Refused(ErrorKind::InvalidKey), Found::Vacant)
     }
 
     fn meet(&self, entry: &mut Entry<T, P>, text: &Text, print: P, reject: bool, now: Tick) -> Meeting<T> {
@@ -302,6 +297,10 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
         }
         swept
     }
+}
+
+fn vacant<T>(text: &Text) -> Found<T> {
+    text.to_key().map_or(Found::Refused(ErrorKind::InvalidKey), Found::Vacant)
 }
 
 enum Meeting<T> {

@@ -35,10 +35,10 @@ fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(table: TableRef<'a, T, 
 /// Answers a call that was not a replay.
 #[inline(never)]
 #[track_caller]
-pub(crate) fn run_blocking<'a, Ret, P, K, R, F>(
-    table: TableRef<'a, K::Kept, P>,
+pub(crate) fn run_blocking<Ret, P, K, R, F>(
+    table: TableRef<'_, K::Kept, P>,
     ask: &Ask<P>,
-    plan: &Plan<Ret, K, R>,
+    plan: Plan<Ret, K, R>,
     body: F,
     place: Place,
 ) -> Ret
@@ -48,6 +48,7 @@ where
     R: Refuse<Ret>,
     F: FnOnce() -> Ret,
 {
+    let keep = plan.keep;
     match stand(table, ask) {
         Stand::Answered(kept, how) => {
             place.tell(how);
@@ -57,7 +58,7 @@ where
             let entered = lead.enter();
             let outcome = body();
             drop(entered);
-            lead.settle(plan.keep.settle(&outcome), ask.retention);
+            lead.settle(keep.settle(&outcome), ask.retention);
             place.tell(How::Executed);
             outcome
         }

@@ -87,16 +87,14 @@ where
     let stage = match begin(table, ask) {
         Begun::Kept(kept) => Stage::answered(K::revive(kept), How::Replayed),
         Begun::Lead(lead) => Stage::leading(lead, body),
-        Begun::Follow(follow) => {
-            Stage::Following { waiting: Waiting::new(follow, ask.in_flight), body: Some(body) }
-        }
+        Begun::Follow(follow) => Stage::Following { waiting: Waiting::new(follow, ask.in_flight), body: Some(body) },
         Begun::Unprotected => Stage::Leading { body: body(), lead: None },
         Begun::Refused(error) => Stage::answered(R::refuse(error), How::Refused),
     };
     Run { stage, plan, retention: ask.retention, place }
 }
 
-impl<'a, Ret, P, K, R, F, Fut> Run<'a, Ret, P, K, R, F, Fut>
+impl<Ret, P, K, R, F, Fut> Run<'_, Ret, P, K, R, F, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,

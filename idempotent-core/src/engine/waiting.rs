@@ -28,10 +28,10 @@ fn longest(in_flight: InFlight) -> Option<Duration> {
     }
 }
 
-pub(super) fn wait_blocking<'a, T: Clone + Send + Sync + 'static, P: Print>(
-    mut follow: Follow<'a, T, P>,
+pub(super) fn wait_blocking<T: Clone + Send + Sync + 'static, P: Print>(
+    mut follow: Follow<'_, T, P>,
     in_flight: InFlight,
-) -> Waited<'a, T, P> {
+) -> Waited<'_, T, P> {
     let deadline = longest(in_flight).and_then(|longest| Instant::now().checked_add(longest));
     loop {
         let listener = match follow.look() {

@@ -113,9 +113,11 @@ mod with_serde {
                 // Another crate in the build may have told serde_json to keep maps in insertion order.
                 let mut entries: Vec<_> = entries.iter().collect();
                 entries.sort_unstable_by_key(|(name, _)| *name);
-                out.map(entries.into_iter().map(|(name, value)| {
-                    (name.as_str(), move |out: &mut Writer<'_>| write(value, out))
-                }));
+                out.map(
+                    entries
+                        .into_iter()
+                        .map(|(name, value)| (name.as_str(), move |out: &mut Writer<'_>| write(value, out))),
+                );
             }
         }
     }

@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 /// The most bytes that three words hold beside the tag.
 pub(super) const ROOM: usize = 23;
 
+const LENGTHS: u8 = 23;
 /// Tags of up to 23 are the length of a canonical text.
 const STRING: u8 = 0x40;
 const NUMBER: u8 = 0xff;
@@ -47,7 +48,7 @@ impl Short {
 
     #[inline]
     fn packed(bytes: &[u8], tag: u8) -> Option<Self> {
-        let length = u8::try_from(bytes.len()).ok().filter(|length| (1..=ROOM as u8).contains(length))?;
+        let length = u8::try_from(bytes.len()).ok().filter(|length| (1..=LENGTHS).contains(length))?;
         let (first, rest) = bytes.split_at_checked(8).unwrap_or((bytes, &[]));
         let (second, third) = rest.split_at_checked(8).unwrap_or((rest, &[]));
         Some(Self::tagged([word(first), word(second), word(third)], tag | length))

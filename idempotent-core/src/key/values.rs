@@ -88,11 +88,12 @@ impl<K: OptionalKey + ?Sized> OptionalKey for &K {
     }
 }
 
-macro_rules! unsigned {
-    ($($number:ty),*) => {$(
+macro_rules! integers {
+    ($write:ident $wide:ty: $($number:ty),*) => {$(
         impl ToFingerprint for $number {
+            #[allow(clippy::cast_lossless, reason = "`usize` and `isize` have no `From` for it")]
             fn write(&self, out: &mut Writer<'_>) {
-                out.unsigned(*self as u128);
+                out.$write(*self as $wide);
             }
         }
         impl ToKey for $number {
@@ -100,26 +101,7 @@ macro_rules! unsigned {
             fn key_text(&self) -> Text {
                 match u64::try_from(*self) {
                     Ok(number) => Text::Short(Short::number(number)),
-                    Err(_) => Text::from_writer(|out| out.unsigned(*self as u128)),
-                }
-            }
-        }
-    )*};
-}
-
-macro_rules! signed {
-    ($($number:ty),*) => {$(
-        impl ToFingerprint for $number {
-            fn write(&self, out: &mut Writer<'_>) {
-                out.signed(*self as i128);
-            }
-        }
-        impl ToKey for $number {
-            #[inline]
-            fn key_text(&self) -> Text {
-                match u64::try_from(*self) {
-                    Ok(number) => Text::Short(Short::number(number)),
-                    Err(_) => Text::from_writer(|out| out.signed(*self as i128)),
+                    Err(_) => Text::from_writer(|out| self.write(out)),
                 }
             }
         }
@@ -169,8 +151,8 @@ macro_rules! tuples {
     )*};
 }
 
-unsigned!(u8, u16, u32, u64, u128, usize);
-signed!(i8, i16, i32, i64, i128, isize);
+integers!(unsigned u128: u8, u16, u32, u64, u128, usize);
+integers!(signed i128: i8, i16, i32, i64, i128, isize);
 non_zero!(NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128, NonZeroUsize);
 non_zero!(NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroIsize);
 forwarded!(&T, &mut T, Box<T>, Rc<T>, Arc<T>);

@@ -58,7 +58,6 @@ impl Sink {
         let mut rest = value;
         loop {
             at -= 1;
-            #[expect(clippy::cast_possible_truncation, reason = "a remainder of ten fits")]
             let digit = (rest % 10) as u8;
             digits[at] = b'0' + digit;
             rest /= 10;

@@ -166,7 +166,7 @@ impl<'a, P: Print> Call<'a, P> {
             place.tell(How::Replayed);
             return K::revive(kept);
         }
-        run_blocking(table, &self.ask, &plan, body, place)
+        run_blocking(table, &self.ask, plan, body, place)
     }
 
     /// The same for a call that is awaited. It begins here, not at the first poll, so that the key's text need not live

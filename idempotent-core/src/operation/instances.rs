@@ -48,7 +48,8 @@ struct Instance {
     identity: TypeId,
     scope: Option<&'static str>,
     table: Arc<dyn AnyTable>,
-    _hold: Option<ScopeHold>,
+    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "it is there for its drop"))]
+    hold: Option<ScopeHold>,
 }
 
 pub(super) struct Instances {
@@ -141,7 +142,7 @@ impl Operation {
     ) -> Result<TableRef<'_, T, P>, Error> {
         let table = realm.table((self.instances.id(), identity.id, scope), || {
             let instance = self.instance::<T, P>(identity, scope, misdeclared, realm.clock())?;
-            Ok((instance.table, instance._hold))
+            Ok((instance.table, instance.hold))
         })?;
         self.typed(table, identity, scope)
     }
@@ -153,7 +154,10 @@ impl Operation {
         scope: Option<&'static str>,
     ) -> Result<TableRef<'_, T, P>, Error> {
         let table: Arc<dyn Any + Send + Sync> = table;
-        table.downcast().map(TableRef::Owned).map_err(|_| self.misdeclared(identity, scope, "its outcomes have two types"))
+        table
+            .downcast()
+            .map(TableRef::Owned)
+            .map_err(|_| self.misdeclared(identity, scope, "its outcomes have two types"))
     }
 
     fn instance<T: Clone + Send + Sync + 'static, P: Print>(
@@ -177,7 +181,7 @@ impl Operation {
             }
         };
         let table = Table::<T, P>::new(self.called(identity, scope), &self.policy, clock);
-        Ok(Instance { identity: identity.id, scope, table: Arc::new(table), _hold: hold })
+        Ok(Instance { identity: identity.id, scope, table: Arc::new(table), hold })
     }
 
     fn misdeclared(&self, identity: Identity, scope: Option<&'static str>, why: &'static str) -> Error {

@@ -120,7 +120,8 @@ impl Drop for EventListener {
     fn drop(&mut self) {
         let Some(id) = self.id else { return };
         let mut list = self.event.list();
-        let notified = list.listeners.iter().position(|entry| entry.id == id).map(|at| list.listeners.remove(at).notified);
+        let notified =
+            list.listeners.iter().position(|entry| entry.id == id).map(|at| list.listeners.remove(at).notified);
         drop(list);
         if notified == Some(true) {
             self.event.notify(1);

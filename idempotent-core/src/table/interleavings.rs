@@ -241,6 +241,20 @@ fn forget_wins_over_a_flight() {
 }
 
 #[test]
+fn what_was_forgotten_in_flight_is_never_an_answer() {
+    explore(|| {
+        let world = World::new(FOREVER);
+        let Ok(Entered::Lead(lead)) = world.enter(1) else { unreachable!("nobody else is there") };
+        let shared = world.clone();
+        let follower = thread::spawn(move || shared.call(1, |_| false));
+        assert!(world.table.forget(&1u64.key_text()));
+        assert_eq!(world.lead(lead, |_| false), 0);
+        assert!(matches!(follower.join(), Ok(Ok(1))));
+        assert_eq!(world.table.replay(&1u64.key_text(), NoFingerprint), Some(1));
+    });
+}
+
+#[test]
 fn clear_and_purge_do_not_disturb_a_flight() {
     explore(|| {
         let world = World::new(Policy::DEFAULT);

@@ -1,0 +1,130 @@
+//! `cargo xtask test`: what must hold, cheapest first, the tests last.
+
+use std::collections::BTreeSet;
+
+use crate::metadata::{self, Package};
+use crate::shell::{Failure, Step, cargo, say};
+
+/// What users depend on. The tests of the other packages depend on it too, with features: only by itself is it
+/// built without any.
+const FACADE: &str = "idempotently";
+
+/// The most crates that a program with the default features takes in, ours included.
+const MOST_CRATES: usize = 25;
+
+/// All that the macros may depend on: every user compiles it before anything else.
+const MACRO_CRATES: [&str; 5] =
+    ["idempotent-macros", "proc-macro2", "quote", "syn", "unicode-ident"];
+
+/// Every check, stopping at the first that fails.
+pub(crate) fn all() -> Result<(), Failure> {
+    components()?;
+    let packages = metadata::published()?;
+    cargo(["fmt", "--all", "--check"]).run()?;
+    clippy(["--workspace", "--all-targets", "--all-features"])?;
+    clippy(["-p", FACADE, "--all-targets", "--no-default-features"])?;
+    each_feature(&packages)?;
+    dependencies()?;
+    deny_if_there()?;
+    docs()?;
+    package(&packages)?;
+    tests()
+}
+
+/// Says what to install, instead of letting cargo say that it knows no such command.
+fn components() -> Result<(), Failure> {
+    for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if !cargo([command, "--version"]).works() {
+            let install = format!("{component} is missing: rustup component add {component}");
+            return Err(Failure::new(install));
+        }
+    }
+    Ok(())
+}
+
+fn clippy<'a>(selection: impl IntoIterator<Item = &'a str>) -> Result<(), Failure> {
+    let arguments = ["clippy", "--quiet"].into_iter().chain(selection);
+    cargo(arguments.chain(["--", "--deny", "warnings"])).run()
+}
+
+/// Every package must build with no feature, and every feature without the others.
+fn each_feature(packages: &[Package]) -> Result<(), Failure> {
+    for package in packages {
+        clippy(["-p", &package.name, "--no-default-features"])?;
+        for feature in &package.features {
+            clippy(["-p", &package.name, "--no-default-features", "--features", feature])?;
+        }
+    }
+    Ok(())
+}
+
+/// What a user downloads and compiles is part of what is promised.
+fn dependencies() -> Result<(), Failure> {
+    let all = crates_of(FACADE)?;
+    if all.len() > MOST_CRATES {
+        let names = all.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Failure::new(format!("more than {MOST_CRATES} crates by default: {names}")));
+    }
+    let macros = crates_of("idempotent-macros")?;
+    if !macros.iter().map(String::as_str).eq(MACRO_CRATES) {
+        let names = macros.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Failure::new(format!("the macros depend on something new: {names}")));
+    }
+    say(&format!("  {} crates by default, {} for the macros alone", all.len(), macros.len()));
+    Ok(())
+}
+
+/// The crates that a package with its default features is made of, itself included.
+fn crates_of(package: &str) -> Result<BTreeSet<String>, Failure> {
+    let tree =
+        cargo(["tree", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}"])
+            .read()?;
+    Ok(tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+}
+
+fn docs() -> Result<(), Failure> {
+    cargo(["doc", "--quiet", "--workspace", "--exclude", "xtask", "--no-deps", "--all-features"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()
+}
+
+/// Each package is put together as it would be published, and built from that.
+fn package(packages: &[Package]) -> Result<(), Failure> {
+    let selection = packages.iter().flat_map(|package| ["-p", package.name.as_str()]);
+    cargo(["package", "--quiet", "--allow-dirty"].into_iter().chain(selection)).run()
+}
+
+/// All tests, with nothing and with everything switched on. The parts of the second run are those of a plain
+/// `cargo test`, but the documentation goes first: what is seen last is the result of a test.
+fn tests() -> Result<(), Failure> {
+    cargo(["test", "-p", FACADE, "--no-default-features"]).run()?;
+    cargo(["test", "--workspace", "--all-features", "--doc"]).run()?;
+    cargo(["build", "--workspace", "--all-features", "--examples"]).run()?;
+    cargo(["test", "--workspace", "--all-features", "--tests"]).run()
+}
+
+fn deny() -> Step {
+    cargo(["deny", "check", "licenses", "bans", "sources"])
+}
+
+fn deny_is_there() -> bool {
+    cargo(["deny", "--version"]).works()
+}
+
+fn deny_if_there() -> Result<(), Failure> {
+    if deny_is_there() {
+        return deny().run();
+    }
+    say(
+        "\n  not checked: licences and sources (`cargo xtask deny` installs cargo-deny and does it)",
+    );
+    Ok(())
+}
+
+/// The licences and sources of every dependency; installs the tool for it.
+pub(crate) fn deny_installed() -> Result<(), Failure> {
+    if !deny_is_there() {
+        cargo(["install", "--locked", "cargo-deny"]).run()?;
+    }
+    deny().run()
+}
