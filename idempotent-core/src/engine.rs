@@ -21,7 +21,6 @@ pub(crate) struct Ask<P> {
     pub(crate) text: Text,
     pub(crate) print: P,
     pub(crate) missing: Missing,
-    pub(crate) in_flight: InFlight,
     pub(crate) retention: Option<Retention>,
 }
 
@@ -38,6 +37,7 @@ pub(crate) enum Begun<'a, T: Clone + Send + Sync + 'static, P: Print> {
 pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
     table: TableRef<'a, T, P>,
     ask: &Ask<P>,
+    in_flight: InFlight,
 ) -> Begun<'a, T, P> {
     let scope = table.scope();
     let refused = |kind| Begun::Refused(Error::new(kind, scope));
@@ -52,7 +52,7 @@ pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
         }
         Text::Short(_) | Text::Long(_) => {}
     }
-    match table.claim(&ask.text, ask.print, ask.in_flight == InFlight::Reject) {
+    match table.claim(&ask.text, ask.print, in_flight == InFlight::Reject) {
         Found::Kept(kept) => Begun::Kept(kept),
         Found::Vacant(key) => Begun::Lead(Lead::new(table, key, 1)),
         Found::Flying(flight) => match ask.text.to_key() {

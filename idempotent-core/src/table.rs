@@ -17,7 +17,7 @@ use crate::context::is_inside;
 use crate::error::ErrorKind;
 use crate::flight::Flight;
 use crate::key::{Key, Print, Text};
-use crate::policy::{Policy, Retention};
+use crate::policy::{InFlight, Policy, Retention};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use entry::Entry;
 use shards::{Shard, Shards};
@@ -33,6 +33,7 @@ pub(crate) struct Table<T, P> {
     clock: Clock,
     scope: &'static str,
     retention: Retention,
+    in_flight: InFlight,
     capacity: Option<NonZeroUsize>,
     /// How many records there are; counted only where `capacity` bounds them.
     reserved: AtomicUsize,
@@ -65,6 +66,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
             clock,
             scope,
             retention: policy.retention,
+            in_flight: policy.in_flight,
             capacity: policy.capacity,
             reserved: AtomicUsize::new(0),
         }
@@ -72,6 +74,10 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
 
     pub(crate) fn scope(&self) -> &'static str {
         self.scope
+    }
+
+    pub(crate) fn in_flight(&self) -> InFlight {
+        self.in_flight
     }
 
     /// Tells this table from every other one, for as long as it lives.

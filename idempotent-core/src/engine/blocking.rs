@@ -19,12 +19,13 @@ enum Stand<'a, T: Clone + Send + Sync + 'static, P: Print> {
 /// The part that does not know the body, made once for each kind of record.
 #[inline(never)]
 fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(table: TableRef<'a, T, P>, ask: &Ask<P>) -> Stand<'a, T, P> {
-    match begin(table, ask) {
+    let in_flight = table.in_flight();
+    match begin(table, ask, in_flight) {
         Begun::Kept(kept) => Stand::Answered(kept, How::Replayed),
         Begun::Lead(lead) => Stand::Lead(lead),
         Begun::Unprotected => Stand::Unprotected,
         Begun::Refused(error) => Stand::Refused(error),
-        Begun::Follow(follow) => match wait_blocking(follow, ask.in_flight) {
+        Begun::Follow(follow) => match wait_blocking(follow, in_flight) {
             Waited::Landed(outcome) => Stand::Answered(outcome, How::Joined),
             Waited::Seated(lead) => Stand::Lead(lead),
             Waited::TimedOut(error) => Stand::Refused(error),

@@ -73,11 +73,12 @@ where
         retention: ask.retention,
         place,
     };
-    run.stage = match begin(table, ask) {
+    let in_flight = table.in_flight();
+    run.stage = match begin(table, ask, in_flight) {
         Begun::Kept(kept) => Stage::Answered(Some((K::revive(kept), How::Replayed))),
         Begun::Lead(lead) => run.spawn(Some(lead)),
         Begun::Unprotected => run.spawn(None),
-        Begun::Follow(follow) => Stage::Following(Waiting::new(follow, ask.in_flight)),
+        Begun::Follow(follow) => Stage::Following(Waiting::new(follow, in_flight)),
         Begun::Refused(error) => Stage::Answered(Some((R::refuse(error), How::Refused))),
     };
     run

@@ -84,10 +84,11 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
-    let stage = match begin(table, ask) {
+    let in_flight = table.in_flight();
+    let stage = match begin(table, ask, in_flight) {
         Begun::Kept(kept) => Stage::answered(K::revive(kept), How::Replayed),
         Begun::Lead(lead) => Stage::leading(lead, body),
-        Begun::Follow(follow) => Stage::Following { waiting: Waiting::new(follow, ask.in_flight), body: Some(body) },
+        Begun::Follow(follow) => Stage::Following { waiting: Waiting::new(follow, in_flight), body: Some(body) },
         Begun::Unprotected => Stage::Leading { body: body(), lead: None },
         Begun::Refused(error) => Stage::answered(R::refuse(error), How::Refused),
     };

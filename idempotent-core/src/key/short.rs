@@ -49,9 +49,15 @@ impl Short {
     #[inline]
     fn packed(bytes: &[u8], tag: u8) -> Option<Self> {
         let length = u8::try_from(bytes.len()).ok().filter(|length| (1..=LENGTHS).contains(length))?;
-        let (first, rest) = bytes.split_at_checked(8).unwrap_or((bytes, &[]));
-        let (second, third) = rest.split_at_checked(8).unwrap_or((rest, &[]));
-        Some(Self::tagged([word(first), word(second), word(third)], tag | length))
+        // Overlapping reads, the surplus shifted out: no loop and no call for a length that is not known.
+        let surplus = |words: usize| 8 * (8 * words - bytes.len());
+        let words = match bytes.len() {
+            ..=7 => [few(bytes), 0, 0],
+            8 => [eight(bytes, 0), 0, 0],
+            9..=16 => [eight(bytes, 0), eight(bytes, bytes.len() - 8) >> surplus(2), 0],
+            _ => [eight(bytes, 0), eight(bytes, 8), eight(bytes, bytes.len() - 8) >> surplus(3)],
+        };
+        Some(Self::tagged(words, tag | length))
     }
 
     #[inline]
@@ -82,18 +88,21 @@ impl Short {
     }
 }
 
-/// Up to eight bytes as one word, the first in the lowest byte, without a loop.
+/// Eight bytes as a word, the first in the lowest byte.
 #[inline]
-fn word(bytes: &[u8]) -> u64 {
+fn eight(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+/// Up to seven bytes as a word.
+#[inline]
+fn few(bytes: &[u8]) -> u64 {
     let four = |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes);
+    let byte = |at: usize| bytes.get(at).map_or(0, |byte| u64::from(*byte) << (8 * at));
     match bytes.len() {
         0 => 0,
-        length @ 1..4 => {
-            let byte = |at: usize| bytes.get(at).map_or(0, |byte| u64::from(*byte) << (8 * at));
-            byte(0) | byte(length / 2) | byte(length - 1)
-        }
-        length @ 4..8 => u64::from(four(0)) | (u64::from(four(length - 4)) << (8 * (length - 4))),
-        _ => u64::from(four(0)) | (u64::from(four(4)) << 32),
+        length @ 1..4 => byte(0) | byte(length / 2) | byte(length - 1),
+        length => u64::from(four(0)) | (u64::from(four(length - 4)) << (8 * (length - 4))),
     }
 }
 
@@ -132,19 +141,20 @@ impl fmt::Debug for Short {
 
 #[cfg(test)]
 mod tests {
-    use super::{Short, word};
+    use super::{ROOM, Short};
 
     fn text(short: Short) -> String {
         short.with_text(|text| String::from_utf8_lossy(text).into_owned())
     }
 
     #[test]
-    fn a_word_is_its_bytes() {
-        let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
-        for length in 0..=8 {
-            let mut whole = [0; 8];
-            whole[..length].copy_from_slice(&bytes[..length]);
-            assert_eq!(word(&bytes[..length]), u64::from_le_bytes(whole), "{length}");
+    fn the_words_are_the_bytes() {
+        let bytes: Vec<u8> = (b'a'..b'x').collect();
+        for length in 1..=ROOM {
+            let packed = Short::packed(&bytes[..length], 0).map(Short::words).unwrap_or_default();
+            let read: Vec<u8> = packed.iter().flat_map(|word| word.to_le_bytes()).collect();
+            assert_eq!(read[..length], bytes[..length], "{length}");
+            assert!(read[length..ROOM].iter().all(|byte| *byte == 0), "{length}");
         }
     }
 

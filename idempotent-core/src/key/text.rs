@@ -24,6 +24,16 @@ pub struct Long {
 }
 
 impl Long {
+    /// A string that does not fit into three words. Small enough to be returned in registers, so that the short strings
+    /// beside it need no memory either.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn string(value: &str) -> Self {
+        let mut sink = Sink::new();
+        Writer::new(&mut sink).text(value);
+        sink.into_long()
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         self.buffer.get(..usize::from(self.length)).unwrap_or_default()
     }

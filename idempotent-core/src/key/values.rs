@@ -1,7 +1,7 @@
 //! Which values are keys and which are fingerprints, and how each is written.
 
 use super::short::Short;
-use super::text::{Refusal, Text};
+use super::text::{Long, Refusal, Text};
 use super::writer::Writer;
 use std::borrow::Cow;
 use std::num::{NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroIsize};
@@ -195,7 +195,8 @@ impl ToKey for str {
     fn key_text(&self) -> Text {
         match Short::string(self) {
             Some(short) => Text::Short(short),
-            None => Text::from_writer(|out| out.text(self)),
+            None if self.is_empty() => Text::Refused(Refusal::Empty),
+            None => Text::Long(Long::string(self)),
         }
     }
 }

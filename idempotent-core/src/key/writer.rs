@@ -46,7 +46,7 @@ impl Sink {
             return;
         }
         let mut digest = Sha256::new();
-        digest.update(self.buffer.get(..self.length).unwrap_or_default());
+        digest.update(self.written());
         digest.update(bytes);
         self.digest = Some(digest);
     }
@@ -87,23 +87,29 @@ impl Sink {
         }
     }
 
-    pub(super) fn into_text(mut self) -> Text {
+    pub(super) fn into_text(self) -> Text {
         if self.failed {
             return Text::Refused(Refusal::Unwritable);
         }
         if !self.has_content {
             return Text::Refused(Refusal::Empty);
         }
+        let short = self.digest.is_none().then(|| Short::of_text(self.written())).flatten();
+        short.map_or_else(|| Text::Long(self.into_long()), Text::Short)
+    }
+
+    /// The text as it stands, or its digest where it is over 200 bytes.
+    pub(super) fn into_long(mut self) -> Long {
         if let Some(digest) = self.digest.take() {
             self.length = 0;
             self.push(b"sha256:");
             self.hexadecimal(&digest.finalize());
         }
-        let bytes = self.buffer.get(..self.length).unwrap_or_default();
-        Short::of_text(bytes).map_or_else(
-            || Text::Long(Long { length: u8::try_from(self.length).unwrap_or(u8::MAX), buffer: self.buffer }),
-            Text::Short,
-        )
+        Long { length: u8::try_from(self.length).unwrap_or(u8::MAX), buffer: self.buffer }
+    }
+
+    fn written(&self) -> &[u8] {
+        self.buffer.get(..self.length).unwrap_or_default()
     }
 
     /// The digest of everything that was written, or nothing where writing failed.
@@ -113,7 +119,7 @@ impl Sink {
         }
         Some(match self.digest {
             Some(digest) => digest.finalize(),
-            None => Sha256::hash(self.buffer.get(..self.length).unwrap_or_default()),
+            None => Sha256::hash(self.written()),
         })
     }
 }

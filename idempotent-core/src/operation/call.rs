@@ -25,8 +25,7 @@ pub struct Call<'a, P = NoFingerprint> {
 impl<'a> Call<'a, NoFingerprint> {
     #[inline]
     pub(super) fn new(operation: &'a Operation, text: Text, missing: Missing) -> Self {
-        let in_flight = operation.policy.in_flight;
-        let ask = Ask { text, print: NoFingerprint, missing, in_flight, retention: None };
+        let ask = Ask { text, print: NoFingerprint, missing, retention: None };
         Self { operation, scope: None, ask }
     }
 
@@ -44,12 +43,12 @@ impl<'a> Call<'a, NoFingerprint> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn fingerprint(self, value: &(impl ToFingerprint + ?Sized)) -> Call<'a, Fingerprint> {
-        let Ask { text, missing, in_flight, retention, .. } = self.ask;
+        let Ask { text, missing, retention, .. } = self.ask;
         let (text, print) = match Fingerprint::of(value) {
             Some(print) => (text, print),
             None => (Text::Refused(Refusal::Unwritable), Fingerprint::NONE),
         };
-        Call { operation: self.operation, scope: self.scope, ask: Ask { text, print, missing, in_flight, retention } }
+        Call { operation: self.operation, scope: self.scope, ask: Ask { text, print, missing, retention } }
     }
 }
 
