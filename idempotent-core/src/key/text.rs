@@ -8,6 +8,8 @@ use std::fmt;
 /// Why a key was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// A whole word, as everything in a `Text`: words written in parts and read whole stall.
+#[repr(u64)]
 pub enum Refusal {
     /// The key is `None`.
     Missing,
@@ -20,7 +22,7 @@ pub enum Refusal {
 /// A canonical text too long for three words.
 pub struct Long {
     pub(super) buffer: Buffer,
-    pub(super) length: u8,
+    pub(super) length: usize,
 }
 
 impl Long {
@@ -35,7 +37,7 @@ impl Long {
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        self.buffer.get(..usize::from(self.length)).unwrap_or_default()
+        self.buffer.get(..self.length).unwrap_or_default()
     }
 }
 

@@ -105,7 +105,7 @@ impl Sink {
             self.push(b"sha256:");
             self.hexadecimal(&digest.finalize());
         }
-        Long { length: u8::try_from(self.length).unwrap_or(u8::MAX), buffer: self.buffer }
+        Long { length: self.length, buffer: self.buffer }
     }
 
     fn written(&self) -> &[u8] {
