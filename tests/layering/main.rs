@@ -9,7 +9,7 @@ use house::House;
 
 /// The rooms of `idempotent-core`, floor by floor.
 const FLOORS: [&[&str]; 7] = [
-    &["clock", "error", "key", "policy", "scopes", "span"],
+    &["clock", "error", "key", "policy", "scopes", "span", "sync"],
     &["codec", "context", "flight", "observe", "record"],
     &["store", "table"],
     &["backend", "contract", "lease", "outcome", "realm"],

@@ -8,12 +8,16 @@ use crate::key::Print;
 use crate::observe::{How, Place};
 use crate::outcome::{Keep, Plan, Refuse};
 use crate::policy::Retention;
+#[cfg(feature = "testing")]
+use crate::realm::{self, Realm};
 use crate::table::{Lead, TableRef};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 use std::pin::Pin;
+#[cfg(feature = "testing")]
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -122,6 +126,8 @@ where
         drop(entered);
         let ancestors = Ancestors::of_here();
         let task = Detached { body, lead, keep, retention: self.retention, ancestors, ret: PhantomData };
+        #[cfg(feature = "testing")]
+        let task = within(realm::current(), task);
         Stage::Running(runtime.spawn(task), how)
     }
 }
@@ -166,6 +172,17 @@ where
         this.place.tell(how);
         Poll::Ready(answer)
     }
+}
+
+/// A detached body belongs to the test that called it, on whichever thread it runs.
+#[cfg(feature = "testing")]
+async fn within<F: Future>(realm: Option<Arc<Realm>>, task: F) -> F::Output {
+    let mut task = std::pin::pin!(task);
+    std::future::poll_fn(|cx| {
+        let _inside = realm.as_ref().map(Realm::enter);
+        task.as_mut().poll(cx)
+    })
+    .await
 }
 
 pin_project! {

@@ -21,9 +21,10 @@ fn timed_out<'a, T: Clone + Send + Sync + 'static, P: Print>(scope: &'static str
     Waited::TimedOut(Error::new(ErrorKind::WaitTimedOut, scope))
 }
 
-fn longest(in_flight: InFlight) -> Option<Duration> {
+/// Until when to wait, where that is bounded; a bound beyond what the clock counts is none.
+fn deadline(in_flight: InFlight) -> Option<(Instant, Duration)> {
     match in_flight {
-        InFlight::WaitFor(longest) => Some(longest),
+        InFlight::WaitFor(longest) => Instant::now().checked_add(longest).map(|deadline| (deadline, longest)),
         InFlight::Wait | InFlight::Reject => None,
     }
 }
@@ -32,7 +33,7 @@ pub(super) fn wait_blocking<T: Clone + Send + Sync + 'static, P: Print>(
     mut follow: Follow<'_, T, P>,
     in_flight: InFlight,
 ) -> Waited<'_, T, P> {
-    let deadline = longest(in_flight).and_then(|longest| Instant::now().checked_add(longest));
+    let deadline = deadline(in_flight);
     loop {
         let listener = match follow.look() {
             Look::Landed(outcome) => return Waited::Landed(outcome),
@@ -41,7 +42,7 @@ pub(super) fn wait_blocking<T: Clone + Send + Sync + 'static, P: Print>(
         };
         match deadline {
             None => listener.wait(),
-            Some(deadline) => {
+            Some((deadline, _)) => {
                 if listener.wait_deadline(deadline).is_none() {
                     return timed_out(follow.scope());
                 }
@@ -59,7 +60,7 @@ pub(super) struct Waiting<'a, T: Clone + Send + Sync + 'static, P: Print> {
 
 impl<'a, T: Clone + Send + Sync + 'static, P: Print> Waiting<'a, T, P> {
     pub(super) fn new(follow: Follow<'a, T, P>, in_flight: InFlight) -> Self {
-        Self { follow, listener: None, longest: longest(in_flight).map(Delay::new) }
+        Self { follow, listener: None, longest: deadline(in_flight).map(|(_, longest)| Delay::new(longest)) }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited<'a, T, P>> {
