@@ -13,6 +13,7 @@ pub mod guarantees;
 
 #[doc(hidden)]
 pub use idempotent_core::__private;
+pub use idempotent_core::key::{ToFingerprint, ToKey};
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use idempotent_core::testing;

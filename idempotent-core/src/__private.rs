@@ -2,13 +2,11 @@
 
 pub use crate::outcome::Fallible;
 
-use crate::engine::Run;
-#[cfg(feature = "tokio")]
-use crate::engine::RunDetached;
 use crate::error::Error;
 use crate::key::Print;
 use crate::operation::{Call, Identity};
 use crate::outcome::{Keep, KeepAll, KeepIf, KeepOk, KeepUnseen, Panics, Plan, Refuse, Returned, Share};
+use crate::table::Settled;
 use std::marker::PhantomData;
 
 /// A body's return type, to choose a plan by.
@@ -50,6 +48,26 @@ impl<T, E> PlanResult for Returns<Result<T, E>> {
 /// Nothing is kept of a future: what it becomes would have to be.
 #[derive(Debug)]
 pub struct NotAwaited;
+
+/// Not implemented for anything; it is there for what it says.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is a future, and a future cannot be kept",
+    label = "returns a future behind a name",
+    note = "write `async fn`, or spell the type out: `-> impl Future<Output = …>` or `-> Pin<Box<dyn Future<Output = …>>>`"
+)]
+pub trait NotAFuture: Clone {}
+
+impl<R: NotAFuture> Keep<R> for NotAwaited {
+    type Kept = R;
+
+    fn settle(&self, _: &R) -> Settled<R> {
+        Settled::Released
+    }
+
+    fn revive(kept: R) -> R {
+        kept
+    }
+}
 
 pub trait PlanFuture {
     type Ret;
@@ -122,11 +140,7 @@ where
 }
 
 #[inline]
-pub fn run_async<Ret, P, K, R, F, Fut>(
-    call: Call<'_, P>,
-    plan: Plan<Ret, K, R>,
-    body: F,
-) -> Run<'_, Ret, P, K, R, F, Fut>
+pub fn run_async<Ret, P, K, R, F, Fut>(call: Call<'_, P>, plan: Plan<Ret, K, R>, body: F) -> impl Future<Output = Ret>
 where
     P: Print,
     K: Keep<Ret>,
@@ -144,7 +158,7 @@ pub fn run_detached<Ret, P, K, R, F, Fut>(
     call: Call<'static, P>,
     plan: Plan<Ret, K, R>,
     body: F,
-) -> RunDetached<Ret, P, K, R, F>
+) -> impl Future<Output = Ret>
 where
     P: Print,
     K: Keep<Ret>,

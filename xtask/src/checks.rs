@@ -13,8 +13,7 @@ const FACADE: &str = "idempotently";
 const MOST_CRATES: usize = 25;
 
 /// All that the macros may depend on: every user compiles it before anything else.
-const MACRO_CRATES: [&str; 5] =
-    ["idempotent-macros", "proc-macro2", "quote", "syn", "unicode-ident"];
+const MACRO_CRATES: [&str; 5] = ["idempotent-macros", "proc-macro2", "quote", "syn", "unicode-ident"];
 
 /// Every check, stopping at the first that fails.
 pub(crate) fn all() -> Result<(), Failure> {
@@ -76,9 +75,7 @@ fn dependencies() -> Result<(), Failure> {
 
 /// The crates that a package with its default features is made of, itself included.
 fn crates_of(package: &str) -> Result<BTreeSet<String>, Failure> {
-    let tree =
-        cargo(["tree", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}"])
-            .read()?;
+    let tree = cargo(["tree", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}"]).read()?;
     Ok(tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
@@ -115,9 +112,7 @@ fn deny_if_there() -> Result<(), Failure> {
     if deny_is_there() {
         return deny().run();
     }
-    say(
-        "\n  not checked: licences and sources (`cargo xtask deny` installs cargo-deny and does it)",
-    );
+    say("\n  not checked: licences and sources (`cargo xtask deny` installs cargo-deny and does it)");
     Ok(())
 }
 

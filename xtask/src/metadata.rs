@@ -17,11 +17,10 @@ pub(crate) fn published() -> Result<Vec<Package>, Failure> {
 }
 
 fn parse(metadata: &str) -> Result<Vec<Package>, Failure> {
-    let metadata: Value = serde_json::from_str(metadata)
-        .map_err(|error| Failure::new(format!("cargo metadata is not JSON: {error}")))?;
+    let metadata: Value =
+        serde_json::from_str(metadata).map_err(|error| Failure::new(format!("cargo metadata is not JSON: {error}")))?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
-    let mut published: Vec<Package> =
-        packages.filter(|package| is_published(package)).filter_map(package).collect();
+    let mut published: Vec<Package> = packages.filter(|package| is_published(package)).filter_map(package).collect();
     if published.is_empty() {
         return Err(Failure::new("cargo metadata names no published package"));
     }

@@ -54,10 +54,7 @@ mod tests {
     #[test]
     fn the_committed_file_is_what_the_generator_makes() {
         let committed = fs::read_to_string(path()).unwrap_or_default();
-        assert!(
-            committed == generate().concat(),
-            "run `cargo xtask requests` and look at the difference"
-        );
+        assert!(committed == generate().concat(), "run `cargo xtask requests` and look at the difference");
     }
 
     #[test]

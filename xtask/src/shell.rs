@@ -62,17 +62,12 @@ impl Step {
     /// Runs it to its end and gives what it printed.
     pub(crate) fn read(mut self) -> Result<String, Failure> {
         say(&format!("\n$ {}", self.shown));
-        let output = self
-            .command
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|error| self.not_started(&error))?;
+        let output = self.command.stderr(Stdio::inherit()).output().map_err(|error| self.not_started(&error))?;
         if !output.status.success() {
             return Err(Failure::new(format!("`{}` failed ({})", self.shown, output.status)));
         }
-        String::from_utf8(output.stdout).map_err(|_| {
-            Failure::new(format!("`{}` printed something that is not UTF-8", self.shown))
-        })
+        String::from_utf8(output.stdout)
+            .map_err(|_| Failure::new(format!("`{}` printed something that is not UTF-8", self.shown)))
     }
 
     /// Whether it is there and ends well; nothing is shown.

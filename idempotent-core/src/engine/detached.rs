@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 
 /// A call whose body runs in a task of its own. Dropping it stops waiting; the body goes on.
 #[must_use = "a future does nothing unless it is awaited"]
-pub struct RunDetached<Ret, P, K, R, F>
+pub(crate) struct RunDetached<Ret, P, K, R, F>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,

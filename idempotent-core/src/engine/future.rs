@@ -17,7 +17,7 @@ pin_project! {
     ///
     /// Dropping it stops waiting; where it leads, the body is dropped with it and a waiting caller takes over.
     #[must_use = "a future does nothing unless it is awaited"]
-    pub struct Run<'a, Ret, P, K, R, F, Fut>
+    pub(crate) struct Run<'a, Ret, P, K, R, F, Fut>
     where
         P: Print,
         K: Keep<Ret>,

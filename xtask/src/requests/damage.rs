@@ -8,10 +8,7 @@ pub(super) fn insert(random: &mut Random, lines: &mut Vec<String>) {
         &|line| head(line, line.len() / 2),
         &|line| head(line, line.len() - 2),
         &|_| String::new(),
-        &|line| {
-            line.replace(r#""amount":"#, r#""amount":"EUR "#)
-                .replace(r#","currency""#, r#"","currency""#)
-        },
+        &|line| line.replace(r#""amount":"#, r#""amount":"EUR "#).replace(r#","currency""#, r#"","currency""#),
         &|line| line.replace(r#""id":"pay_"#, r#""reference":"pay_"#),
         &|line| line.replace(r#""amount":"#, r#""amount":-"#),
         &|line| line.replace(r#""amount":"#, r#""amount":0.5"#),

@@ -8,9 +8,8 @@ use super::random::Random;
 const OPENING_MS: u64 = 1_764_320_400_000;
 
 const FIRST_NAMES: [&str; 24] = [
-    "Ada", "Amara", "Aoife", "Björn", "Chen", "Daniel", "Elif", "Fatou", "Giulia", "Hana", "Ines",
-    "Jonas", "Kenji", "Leila", "Mateo", "Nadia", "Oskar", "Priya", "Rosa", "Samuel", "Tomás",
-    "Yara", "Zeynep", "Zoë",
+    "Ada", "Amara", "Aoife", "Björn", "Chen", "Daniel", "Elif", "Fatou", "Giulia", "Hana", "Ines", "Jonas", "Kenji",
+    "Leila", "Mateo", "Nadia", "Oskar", "Priya", "Rosa", "Samuel", "Tomás", "Yara", "Zeynep", "Zoë",
 ];
 const LAST_NAMES: [&str; 22] = [
     "Andersson",
@@ -143,9 +142,6 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         assert_eq!(value["at"], "2025-11-28T09:01:01.007Z");
         assert_eq!(value["attempt"], 2);
-        assert_eq!(
-            value["id"].as_str().map(str::len),
-            Some("pay_01KB5000000000000000000000".len())
-        );
+        assert_eq!(value["id"].as_str().map(str::len), Some("pay_01KB5000000000000000000000".len()));
     }
 }

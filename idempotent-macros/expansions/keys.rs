@@ -1,0 +1,98 @@
+#[idempotent(key = "{order.tenant}:{order.id}")]
+fn literal(order: &Order) -> u8 {
+    1
+}
+
+#[idempotent(key = "nightly")]
+fn constant() -> u8 {
+    1
+}
+
+#[idempotent(key = (a + b, (c.d, "v{e}")))]
+fn nested(a: u8, b: u8, c: C, e: u8) -> u8 {
+    1
+}
+
+#[idempotent(key = header, missing = run)]
+fn optional(header: Option<String>) -> u8 {
+    1
+}
+
+#[idempotent(key = header.as_ref().map(|key| (tenant, key)), missing = reject)]
+fn required(tenant: u8, header: Option<String>) -> Result<u8, Error> {
+    Ok(1)
+}
+
+// Becomes:
+
+fn literal(order: &Order) -> u8 {
+    let operation = {
+        static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+        &OPERATION
+    };
+    let call = operation
+        .call(&(&order.tenant, &::idempotently::key::Piece(":"), &order.id));
+    let body = || -> u8 { 1 };
+    let plan = {
+        use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
+        ::idempotently::__private::returns(&body).idempotent_plan()
+    };
+    ::idempotently::__private::run(call, plan, body)
+}
+fn constant() -> u8 {
+    let operation = {
+        static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+        &OPERATION
+    };
+    let call = operation.call(&"nightly");
+    let body = || -> u8 { 1 };
+    let plan = {
+        use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
+        ::idempotently::__private::returns(&body).idempotent_plan()
+    };
+    ::idempotently::__private::run(call, plan, body)
+}
+fn nested(a: u8, b: u8, c: C, e: u8) -> u8 {
+    let operation = {
+        static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+        &OPERATION
+    };
+    let call = operation
+        .call(&(&(a + b), &(&c.d, &(&::idempotently::key::Piece("v"), &e))));
+    let body = || -> u8 { 1 };
+    let plan = {
+        use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
+        ::idempotently::__private::returns(&body).idempotent_plan()
+    };
+    ::idempotently::__private::run(call, plan, body)
+}
+fn optional(header: Option<String>) -> u8 {
+    let operation = {
+        static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+        &OPERATION
+    };
+    let call = operation.call_optional(&header, ::idempotently::Missing::Run);
+    let body = || -> u8 { 1 };
+    let plan = {
+        use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
+        ::idempotently::__private::returns(&body).idempotent_plan()
+    };
+    ::idempotently::__private::run(call, plan, body)
+}
+fn required(tenant: u8, header: Option<String>) -> Result<u8, Error> {
+    let operation = {
+        static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+        &OPERATION
+    };
+    let call = operation
+        .call_optional(
+            &header.as_ref().map(|key| (tenant, key)),
+            ::idempotently::Missing::Reject,
+        );
+    let body = || -> Result<u8, Error> { Ok(1) };
+    let plan = {
+        use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
+        ::idempotently::__private::returns(&body).idempotent_plan().fallible()
+    };
+    ::idempotently::__private::run(call, plan, body)
+}

@@ -1,0 +1,308 @@
+//! The rewritten function.
+//!
+//! ```text
+//! // Input
+//! #[idempotent(key = payment.id, fingerprint = payment.amount)]
+//! async fn charge(payment: &Payment) -> Result<Receipt, ChargeError> {
+//!     gateway(payment).await
+//! }
+//!
+//! // Output
+//! async fn charge(payment: &Payment) -> Result<Receipt, ChargeError> {
+//!     let operation = {
+//!         static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+//!         &OPERATION
+//!     };
+//!     let call = operation.call(&payment.id).fingerprint(&payment.amount);
+//!     let body = async move || {
+//!         if let Some(outcome) = None::<Result<Receipt, ChargeError>> {
+//!             return outcome;
+//!         }
+//!         { gateway(payment).await }
+//!     };
+//!     let plan = {
+//!         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
+//!         ::idempotently::__private::returns_async(&body).idempotent_plan().fallible()
+//!     };
+//!     ::idempotently::__private::run_async(call, plan, body).await
+//! }
+//! ```
+
+use std::time::Duration;
+
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+use crate::input::{Answer, Function};
+use crate::model::{At, InFlight, Keep, Missing, Model, Retention};
+use crate::operand::{at, moved, start};
+use crate::types;
+
+/// The function that goes through the runtime, and its handle.
+pub(crate) fn expand(function: &Function, model: &Model) -> TokenStream {
+    Expansion { function, model, outcome: Place::of_outcome(function) }.item()
+}
+
+/// Where errors about the outcome are to be shown: from its first token to its last.
+#[derive(Clone, Copy)]
+struct Place {
+    first: Span,
+    last: Span,
+}
+
+impl Place {
+    /// The type of the outcome, or the function's name where there is none.
+    fn of_outcome(function: &Function) -> Self {
+        let tokens = match function.outcome().or(function.returns()) {
+            Some(ty) => ty.to_token_stream(),
+            None => function.sig.ident.to_token_stream(),
+        };
+        let first = start(&tokens);
+        let last = tokens.into_iter().last().map_or(first, |token| at(token.span()));
+        Self { first, last }
+    }
+}
+
+struct Expansion<'a> {
+    function: &'a Function,
+    model: &'a Model,
+    outcome: Place,
+}
+
+impl Expansion<'_> {
+    fn item(&self) -> TokenStream {
+        let Function { attrs, vis, defaultness, sig, inner_attrs, body } = self.function;
+        let handle = self.handle();
+        let statements = self.statements();
+        let mut block = Group::new(Delimiter::Brace, quote!(#inner_attrs #statements));
+        // With the macro's own span, lints such as `dead_code` would take the function for foreign.
+        block.set_span(body.span());
+        quote!(#handle #(#attrs)* #vis #defaultness #sig #block)
+    }
+
+    /// The static that is visible beside the function.
+    fn handle(&self) -> Option<TokenStream> {
+        let handle = self.model.handle.as_ref()?;
+        let Function { attrs, vis, sig, .. } = self.function;
+        let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+        let doc = format!(" The operation of `{}`.", sig.ident);
+        let root = self.root(Span::mixed_site());
+        let value = self.operation_value();
+        Some(quote_spanned! {Span::mixed_site()=>
+            #(#cfgs)*
+            #[doc = #doc]
+            #vis static #handle: #root::Operation = #value;
+        })
+    }
+
+    fn root(&self, place: Span) -> TokenStream {
+        moved(&self.model.root, place)
+    }
+
+    /// What stands in the function instead of its body.
+    fn statements(&self) -> TokenStream {
+        let steps = self.steps();
+        let run = self.run();
+        match self.function.answer() {
+            Answer::Direct | Answer::Async => quote!(#steps #run),
+            // Bound to a name, or it looks like an `async fn` that was written by hand.
+            Answer::Future => quote_spanned! {Span::mixed_site()=>
+                let future = async move { #steps #run };
+                future
+            },
+            Answer::BoxedFuture => quote_spanned! {Span::mixed_site()=>
+                ::std::boxed::Box::pin(async move { #steps #run })
+            },
+        }
+    }
+
+    fn steps(&self) -> TokenStream {
+        let operation = self.operation();
+        let call = self.call();
+        let body = self.body();
+        let plan = self.plan();
+        quote_spanned! {Span::mixed_site()=>
+            let operation = #operation;
+            let call = #call;
+            let body = #body;
+            let plan = #plan;
+        }
+    }
+
+    /// The static in a block of its own, where it cannot hide an item of the user's.
+    fn operation(&self) -> TokenStream {
+        if let Some(handle) = &self.model.handle {
+            return quote_spanned!(Span::mixed_site()=> &#handle);
+        }
+        let root = self.root(Span::mixed_site());
+        let value = self.operation_value();
+        quote_spanned! {Span::mixed_site()=>
+            {
+                static OPERATION: #root::Operation = #value;
+                &OPERATION
+            }
+        }
+    }
+
+    fn operation_value(&self) -> TokenStream {
+        let root = self.root(Span::mixed_site());
+        let mut value = quote_spanned!(Span::mixed_site()=> #root::Operation::of_function());
+        if let Some(At { span, value: retention }) = &self.model.retention {
+            let root = self.root(*span);
+            let chosen = match retention {
+                Retention::Forever => Some(quote_spanned!(*span=> Forever)),
+                Retention::For(time) => Some(duration("For", *time, *span)),
+                Retention::Each(_) => None,
+            };
+            let chosen = chosen.into_iter();
+            value.extend(quote_spanned!(*span=> #(.retention(#root::Retention::#chosen))*));
+        }
+        if let Some(At { span, value: in_flight }) = &self.model.in_flight {
+            let root = self.root(*span);
+            let chosen = match in_flight {
+                InFlight::Wait => quote_spanned!(*span=> Wait),
+                InFlight::WaitFor(time) => duration("WaitFor", *time, *span),
+                InFlight::Reject => quote_spanned!(*span=> Reject),
+            };
+            value.extend(quote_spanned!(*span=> .in_flight(#root::InFlight::#chosen)));
+        }
+        if let Some(capacity) = &self.model.capacity {
+            value.extend(quote_spanned!(at(capacity.span())=> .capacity(#capacity)));
+        }
+        value
+    }
+
+    /// All that is read from the arguments, before the body takes them.
+    fn call(&self) -> TokenStream {
+        let Model { root, key, missing, fingerprint, scope, retention, .. } = self.model;
+        let key = key.borrowed(root);
+        let key_start = start(&key);
+        let operation = Ident::new("operation", Span::mixed_site());
+        let mut call = match missing {
+            None => quote_spanned!(key_start=> #operation.call(#key)),
+            Some(At { span, value }) => {
+                let root = self.root(*span);
+                let missing = match value {
+                    Missing::Run => quote_spanned!(*span=> #root::Missing::Run),
+                    Missing::Reject => quote_spanned!(*span=> #root::Missing::Reject),
+                };
+                quote_spanned!(key_start=> #operation.call_optional(#key, #missing))
+            }
+        };
+        if let Some(At { span, value }) = fingerprint {
+            let value = value.borrowed(root);
+            call.extend(quote_spanned!(*span=> .fingerprint(#value)));
+        }
+        if let Some(scope) = scope {
+            call.extend(quote_spanned!(start(scope)=> .scope(#scope)));
+        }
+        if let Some(At { span, value: Retention::Each(time) }) = retention {
+            call.extend(quote_spanned!(*span=> .retention(#time)));
+        }
+        call
+    }
+
+    /// The body as a closure, so that `?` and `return` leave it and not the function.
+    fn body(&self) -> TokenStream {
+        let body = &self.function.body;
+        let span = at(body.span_open());
+        let ty = match self.function.returns() {
+            None => quote_spanned!(span=> ()),
+            // Only the future that is returned borrows what its signature says; the task borrows nothing.
+            Some(ty) if self.model.detached => types::lasting(&types::inferred(ty)).to_token_stream(),
+            Some(ty) => types::inferred(ty).to_token_stream(),
+        };
+        match self.function.answer() {
+            Answer::Direct => quote_spanned!(span=> || -> #ty #body),
+            Answer::Future | Answer::BoxedFuture => quote_spanned!(span=> move || -> #ty #body),
+            Answer::Async => {
+                let Place { first, .. } = self.outcome;
+                // The type of an async closure is not known inside it; that of its first `return` is.
+                let typed = quote_spanned! {first=>
+                    if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<#ty> {
+                        return outcome;
+                    }
+                };
+                let mut body = Group::new(Delimiter::Brace, body.stream());
+                // Braces of the user's would be reported as needless.
+                body.set_span(at(self.function.body.span()));
+                quote_spanned!(span=> async move || { #typed #body })
+            }
+        }
+    }
+
+    /// Which outcomes are kept, decided by their type.
+    fn plan(&self) -> TokenStream {
+        let Model { keep, share, fallible, .. } = self.model;
+        let Place { first, .. } = self.outcome;
+        let root = self.root(Span::mixed_site());
+        let (returns, body) = self.returned();
+        let mut plan = quote_spanned!(first=> #body.idempotent_plan());
+        plan.extend(keep.as_ref().map(|At { span, value }| match value {
+            Keep::Ok => quote_spanned!(first=> .keep_ok()),
+            Keep::All => quote_spanned!(first=> .keep_all()),
+            Keep::If(predicate) => quote_spanned!(*span=> .keep_if(#predicate)),
+        }));
+        if *share {
+            plan.extend(quote_spanned!(first=> .share()));
+        }
+        if *fallible {
+            plan.extend(quote_spanned!(first=> .fallible()));
+        }
+        quote_spanned! {Span::mixed_site()=>
+            {
+                use #root::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
+                #returns
+                #plan
+            }
+        }
+    }
+
+    /// A value of the outcome's type to choose a plan by, and a statement that goes before it.
+    fn returned(&self) -> (Option<TokenStream>, TokenStream) {
+        let Place { first, .. } = self.outcome;
+        let root = self.root(first);
+        let body = Ident::new("body", Span::mixed_site());
+        let answer = self.function.answer();
+        if answer == Answer::Direct {
+            return (None, quote_spanned!(first=> #root::__private::returns(&#body)));
+        }
+        let returns = quote_spanned!(first=> #root::__private::returns_async(&#body));
+        let Some(ty) = self.function.outcome().filter(|_| answer == Answer::Future) else {
+            return (None, returns);
+        };
+        // The closure's type says nothing of what its future yields, and the plan needs it now.
+        let ty = types::inferred(ty);
+        let name = Ident::new("returns", Span::mixed_site());
+        let statement = quote_spanned!(first=> let #name: #root::__private::Returns<#ty> = #returns;);
+        (Some(statement), name.to_token_stream())
+    }
+
+    fn run(&self) -> TokenStream {
+        let Place { first, last } = self.outcome;
+        let root = self.root(first);
+        let run = match self.function.answer() {
+            Answer::Direct => Ident::new("run", last),
+            _ if self.model.detached => Ident::new("run_detached", last),
+            _ => Ident::new("run_async", last),
+        };
+        let arguments = quote_spanned!(first=> call, plan, body);
+        let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
+        arguments.set_span(last);
+        let run = quote_spanned!(first=> #root::__private::#run #arguments);
+        if self.function.answer() == Answer::Direct { run } else { quote_spanned!(last=> #run.await) }
+    }
+}
+
+/// `variant` of a length of time.
+fn duration(variant: &str, time: Duration, span: Span) -> TokenStream {
+    let (unit, count) = if time.subsec_millis() == 0 {
+        ("from_secs", u128::from(time.as_secs()))
+    } else {
+        ("from_millis", time.as_millis())
+    };
+    let (variant, unit) = (Ident::new(variant, span), Ident::new(unit, span));
+    let mut count = Literal::u128_unsuffixed(count);
+    count.set_span(span);
+    quote_spanned!(span=> #variant(::core::time::Duration::#unit(#count)))
+}

@@ -1,0 +1,127 @@
+//! The attribute `#[idempotent]` and `#[derive(ToKey)]` of `idempotently`.
+//!
+//! Do not depend on this crate: what it emits calls into `idempotently`, which re-exports both.
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may fail where it stands"))]
+
+mod args;
+mod attribute;
+mod derive;
+mod duration;
+mod errors;
+mod expand;
+mod fallback;
+mod input;
+mod known;
+mod literal;
+mod model;
+mod operand;
+mod types;
+mod validate;
+mod values;
+
+use proc_macro::TokenStream;
+
+/// Makes a function safe to call again: its body runs once per key, and every other call gets that outcome.
+///
+/// ```ignore
+/// use idempotently::idempotent;
+///
+/// #[idempotent(key = payment.id, fingerprint = payment.amount)]
+/// async fn charge(payment: &Payment) -> Result<Receipt, ChargeError> {
+///     gateway::charge(payment).await // runs once per payment.id in this process
+/// }
+/// ```
+///
+/// It goes on a free function, a method (`&self`, `&mut self`, `self` or none), a trait method with a body and the
+/// implementation of a trait method; on `fn`, `async fn`, and functions that return a future by hand
+/// (`impl Future`, `Pin<Box<dyn Future>>`, `BoxFuture`, what `async_trait` makes). Generics, patterns, attributes and
+/// visibility stay as they are written. A function behind an alias that hides a future is refused by its type.
+///
+/// # Arguments
+///
+/// | argument | value | without it | meaning |
+/// |---|---|---|---|
+/// | `key` | an expression, a tuple, or a text with `{holes}` | required | who this call is; see [below](#the-key) |
+/// | `missing` | `run`, `reject` | the key is always there | makes `key` an `Option`: `None` runs unprotected, or is refused |
+/// | `scope` | a `&'static str` | the function's path | the name under which the records are kept |
+/// | `retention` | `"24h"`, `forever`, or an expression of type `Duration` | `"24h"` | how long a kept outcome answers |
+/// | `in_flight` | `wait`, `wait("10s")`, `reject` | `wait` | what a duplicate does while the first call runs |
+/// | `keep` | `ok`, `all`, or a predicate such as `\|outcome\| outcome.is_final()` | `ok` for a `Result`, else `all` | which outcomes are kept; after any other the next call runs |
+/// | `on_failure` | `retry`, `share` | `retry` | what those who waited do when the outcome was not kept: one of them runs next, or all get a clone of it |
+/// | `fingerprint` | an expression or a tuple | nothing is compared | what must not change between two calls with one key; when it does, the call is refused |
+/// | `capacity` | a whole number from 1 on | no limit | how many records may be kept; then new keys are refused, for dropping a record would run its body again |
+/// | `detached` | (none) | the caller drives the body | `async` with the feature `tokio`: the body runs as a task of its own, so that a caller that goes away does not stop it half way |
+/// | `handle` | a name | none | makes a static of that name and the function's visibility, to forget, count and clear records by; not for methods |
+/// | `crate` | a path | `::idempotently` | where the library is, when renamed or re-exported |
+///
+/// Lengths of time are whole numbers with the units `ms`, `s`, `m`, `h`, `d` and `w`: `"90s"`, `"1h 30m"`.
+///
+/// `durable`, `store`, `lease`, `max_run`, `interrupted` and `transaction` are known but not available yet.
+///
+/// # The key
+///
+/// Anything that implements `ToKey` is a key: integers, texts, `bool`, tuples and sequences of keys, your types with
+/// `#[derive(ToKey)]`, and any other with `key::display(&value)`. Floats and `Option` are not.
+///
+/// * It is evaluated before the body, from the arguments and whatever else is in scope. Nothing moves: the parts of a
+///   tuple are borrowed, so `key = (order.tenant, order.number)` leaves `order` whole.
+/// * In a text such as `"{tenant}:{order.number}"` each hole is an expression and a component of its own, so that no
+///   two different values look alike. `{{` and `}}` are braces; formats such as `{x:?}` are not for keys.
+/// * `self` is part of it only where it is named: `key = (self.id, order)`.
+/// * Where the function returns a future by hand, it is evaluated at the first poll.
+///
+/// Two functions never share a record by accident: not two `impl` blocks, two implementors of a trait's default method,
+/// two instantiations of a generic function, nor two modules. So an argument of type `impl Trait` separates callers that
+/// pass different types.
+///
+/// # The outcome
+///
+/// It is handed out again as a clone, so it must be `Clone + Send + Sync + 'static`; of a `Result` only the `Ok` type
+/// must, unless its errors are kept or shared (`keep = all`, a predicate, `on_failure = share`). It cannot borrow.
+/// Whether it is a `Result` is decided by its type and not by its spelling: an alias of `Result` is one.
+///
+/// `in_flight = reject`, `in_flight = wait("…")`, `missing = reject`, `fingerprint` and `capacity` can refuse a call. A
+/// function with one of these returns `Result<_, E>` with `E: From<idempotently::Error>`. Without them a call is refused
+/// only for an empty key and for a recursive call with the key that is running: an error where the function can return
+/// it, else a panic.
+///
+/// # The body
+///
+/// `?` and `return` leave the body and become the outcome. It runs in a closure, so `#[track_caller]` shows the callers
+/// of the function, not those of the body. Waiting blocks the thread of a `fn` and the task of an `async fn`. An
+/// `async fn` holds its key while its future is left alone half way; `detached` is the answer, or `in_flight = wait("…")`.
+///
+/// # Mistakes
+///
+/// are compile errors at what is to be changed, all of one attribute together, and say what to write instead.
+#[proc_macro_attribute]
+pub fn idempotent(args: TokenStream, item: TokenStream) -> TokenStream {
+    let features = validate::Features { tokio: cfg!(feature = "tokio") };
+    attribute::idempotent(args.into(), &item.into(), features).into()
+}
+
+/// Makes a struct a key: all its fields, in the order written.
+///
+/// ```ignore
+/// use idempotently::ToKey;
+///
+/// #[derive(ToKey)]
+/// struct OrderId(u64);
+///
+/// #[derive(ToKey)]
+/// struct Order<'a> {
+///     tenant: &'a str,
+///     id: OrderId,
+/// }
+/// ```
+///
+/// A struct with one unnamed field is the same key as that field; any other is the same key as the tuple of its fields,
+/// so changing their order changes the key. Each field must be a key itself. An enum has no derived key: say what
+/// tells its values apart by implementing `ToFingerprint` and `ToKey`, or name the key as `key::display(&value)`.
+///
+/// `#[to_key(crate = path)]` on the struct says where the library is, when renamed or re-exported.
+#[proc_macro_derive(ToKey, attributes(to_key))]
+pub fn derive_to_key(input: TokenStream) -> TokenStream {
+    derive::to_key(input.into()).into()
+}

@@ -1,0 +1,65 @@
+//! An operation whose every combination means something.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::LitInt;
+
+use crate::operand::Operand;
+
+pub(crate) struct Model {
+    /// The path to the runtime.
+    pub(crate) root: TokenStream,
+    pub(crate) key: Operand,
+    pub(crate) missing: Option<At<Missing>>,
+    pub(crate) scope: Option<TokenStream>,
+    pub(crate) retention: Option<At<Retention>>,
+    pub(crate) in_flight: Option<At<InFlight>>,
+    pub(crate) capacity: Option<LitInt>,
+    pub(crate) fingerprint: Option<At<Operand>>,
+    pub(crate) keep: Option<At<Keep>>,
+    /// Whether followers get a clone of an outcome that is not kept.
+    pub(crate) share: bool,
+    /// Whether the function must be able to return the library's error.
+    pub(crate) fallible: bool,
+    pub(crate) detached: bool,
+    pub(crate) handle: Option<Ident>,
+}
+
+/// A value, and the place of what it was made from.
+pub(crate) struct At<T> {
+    pub(crate) span: Span,
+    pub(crate) value: T,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Run,
+    Reject,
+}
+
+pub(crate) enum Retention {
+    Forever,
+    For(Duration),
+    /// Evaluated at each call.
+    Each(TokenStream),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InFlight {
+    Wait,
+    WaitFor(Duration),
+    Reject,
+}
+
+pub(crate) enum Keep {
+    Ok,
+    All,
+    If(TokenStream),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    Retry,
+    Share,
+}

@@ -1,0 +1,4 @@
+use idempotently::idempotent;
+
+#[idempotent(key = "once")]
+fn main() {}
