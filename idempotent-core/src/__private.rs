@@ -5,7 +5,7 @@ pub use crate::outcome::Fallible;
 use crate::error::Error;
 use crate::key::Print;
 use crate::operation::{Call, Identity};
-use crate::outcome::{Keep, KeepAll, KeepIf, KeepOk, KeepUnseen, Panics, Plan, Refuse, Returned, Share};
+use crate::outcome::{Keep, KeepAll, KeepIf, KeepOk, KeepUnseen, Plan, Share};
 use crate::table::Settled;
 use std::marker::PhantomData;
 
@@ -26,22 +26,22 @@ pub fn returns_async<F: FnOnce() -> Fut, Fut: Future>(_: &F) -> Returns<Fut::Out
 impl<T, E: From<Error>> Returns<Result<T, E>> {
     /// A `Result` whose error can say that a call was refused. Being inherent, it is found before the others.
     #[inline]
-    pub fn idempotent_plan(self) -> Plan<Result<T, E>, KeepOk, Returned> {
-        Plan::new(KeepOk)
+    pub fn idempotent_plan(self) -> Plan<Result<T, E>, KeepOk> {
+        Plan::returning(KeepOk)
     }
 }
 
 pub trait PlanResult {
     type Ret;
-    fn idempotent_plan(self) -> Plan<Self::Ret, KeepOk, Panics>;
+    fn idempotent_plan(self) -> Plan<Self::Ret, KeepOk>;
 }
 
 impl<T, E> PlanResult for Returns<Result<T, E>> {
     type Ret = Result<T, E>;
 
     #[inline]
-    fn idempotent_plan(self) -> Plan<Self::Ret, KeepOk, Panics> {
-        Plan::new(KeepOk)
+    fn idempotent_plan(self) -> Plan<Self::Ret, KeepOk> {
+        Plan::panicking(KeepOk)
     }
 }
 
@@ -71,21 +71,21 @@ impl<R: NotAFuture> Keep<R> for NotAwaited {
 
 pub trait PlanFuture {
     type Ret;
-    fn idempotent_plan(self) -> Plan<Self::Ret, NotAwaited, Panics>;
+    fn idempotent_plan(self) -> Plan<Self::Ret, NotAwaited>;
 }
 
 impl<R: Future> PlanFuture for Returns<R> {
     type Ret = R;
 
     #[inline]
-    fn idempotent_plan(self) -> Plan<Self::Ret, NotAwaited, Panics> {
-        Plan::new(NotAwaited)
+    fn idempotent_plan(self) -> Plan<Self::Ret, NotAwaited> {
+        Plan::panicking(NotAwaited)
     }
 }
 
 pub trait PlanAny {
     type Ret;
-    fn idempotent_plan(self) -> Plan<Self::Ret, KeepUnseen, Panics>;
+    fn idempotent_plan(self) -> Plan<Self::Ret, KeepUnseen>;
 }
 
 // By reference, so that it is found only where neither of the others is.
@@ -93,59 +93,59 @@ impl<R> PlanAny for &Returns<R> {
     type Ret = R;
 
     #[inline]
-    fn idempotent_plan(self) -> Plan<Self::Ret, KeepUnseen, Panics> {
-        Plan::new(KeepUnseen)
+    fn idempotent_plan(self) -> Plan<Self::Ret, KeepUnseen> {
+        Plan::panicking(KeepUnseen)
     }
 }
 
-#[expect(clippy::unused_self, reason = "each step of a plan replaces the one before")]
-impl<Ret, K, R> Plan<Ret, K, R> {
+impl<Ret, K> Plan<Ret, K> {
     #[inline]
-    pub fn keep_ok(self) -> Plan<Ret, KeepOk, R> {
-        Plan::new(KeepOk)
+    pub fn keep_ok(self) -> Plan<Ret, KeepOk> {
+        self.keeping(|_| KeepOk)
     }
 
     #[inline]
-    pub fn keep_all(self) -> Plan<Ret, KeepAll, R> {
-        Plan::new(KeepAll)
+    pub fn keep_all(self) -> Plan<Ret, KeepAll> {
+        self.keeping(|_| KeepAll)
     }
 
     #[inline]
-    pub fn keep_if<F: Fn(&Ret) -> bool>(self, keeps: F) -> Plan<Ret, KeepIf<F>, R> {
-        Plan::new(KeepIf(keeps))
+    pub fn keep_if<F: Fn(&Ret) -> bool>(self, keeps: F) -> Plan<Ret, KeepIf<F>> {
+        self.keeping(|_| KeepIf(keeps))
     }
 
     #[inline]
-    pub fn share(self) -> Plan<Ret, Share<K>, R> {
-        Plan::new(Share(self.keep))
+    pub fn share(self) -> Plan<Ret, Share<K>> {
+        self.keeping(Share)
     }
 
     #[inline]
-    pub fn fallible(self) -> Plan<Ret, K, Returned> {
-        Plan::new(self.keep)
+    pub fn fallible(self) -> Self
+    where
+        Ret: Fallible,
+    {
+        Self::returning(self.keep)
     }
 }
 
 #[cfg_attr(not(debug_assertions), inline(always))]
 #[track_caller]
-pub fn run<Ret, P, K, R, F>(call: Call<'_, P>, plan: Plan<Ret, K, R>, body: F) -> Ret
+pub fn run<Ret, P, K, F>(call: Call<'_, P>, plan: Plan<Ret, K>, body: F) -> Ret
 where
     P: Print,
     K: Keep<Ret>,
     K::Kept: Clone + Send + Sync + 'static,
-    R: Refuse<Ret>,
     F: FnOnce() -> Ret,
 {
     call.run_as(Identity::of_body::<F>(), plan, body)
 }
 
 #[inline]
-pub fn run_async<Ret, P, K, R, F, Fut>(call: Call<'_, P>, plan: Plan<Ret, K, R>, body: F) -> impl Future<Output = Ret>
+pub fn run_async<Ret, P, K, F, Fut>(call: Call<'_, P>, plan: Plan<Ret, K>, body: F) -> impl Future<Output = Ret>
 where
     P: Print,
     K: Keep<Ret>,
     K::Kept: Clone + Send + Sync + 'static,
-    R: Refuse<Ret>,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
@@ -154,17 +154,12 @@ where
 
 #[cfg(feature = "tokio")]
 #[inline]
-pub fn run_detached<Ret, P, K, R, F, Fut>(
-    call: Call<'static, P>,
-    plan: Plan<Ret, K, R>,
-    body: F,
-) -> impl Future<Output = Ret>
+pub fn run_detached<Ret, P, K, F, Fut>(call: Call<'static, P>, plan: Plan<Ret, K>, body: F) -> impl Future<Output = Ret>
 where
     P: Print,
     K: Keep<Ret>,
     K: Send + 'static,
     K::Kept: Clone + Send + Sync + 'static,
-    R: Refuse<Ret>,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,

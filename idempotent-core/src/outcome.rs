@@ -2,7 +2,6 @@
 
 use crate::error::Error;
 use crate::table::Settled;
-use std::marker::PhantomData;
 
 /// What is kept of a return value of type `R`.
 #[diagnostic::on_unimplemented(
@@ -157,12 +156,6 @@ impl<R: Clone, J: Judge<R>> Keep<R> for Share<J> {
     }
 }
 
-/// How a return value says that the call was refused.
-pub trait Refuse<R> {
-    /// Makes an answer of the error.
-    fn refuse(error: Error) -> R;
-}
-
 /// A return type that can carry an [`Error`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot carry an `idempotently::Error`",
@@ -181,37 +174,58 @@ impl<T, E: From<Error>> Fallible for Result<T, E> {
     }
 }
 
-/// Refusals are returned.
-#[derive(Clone, Copy, Debug)]
-pub struct Returned;
-
-/// Refusals panic: the return type cannot carry an error, and nothing but a wrong call is refused.
-#[derive(Clone, Copy, Debug)]
-pub struct Panics;
-
-impl<R: Fallible> Refuse<R> for Returned {
-    fn refuse(error: Error) -> R {
-        R::refused(error)
-    }
-}
-
-impl<R> Refuse<R> for Panics {
-    #[track_caller]
-    #[expect(clippy::panic, reason = "documented: an infallible function has no other way to refuse")]
-    fn refuse(error: Error) -> R {
-        panic!("{error}")
-    }
-}
-
 /// Everything that is decided about return values of type `Ret`.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan<Ret, K, R> {
+pub struct Plan<Ret, K> {
     pub(crate) keep: K,
-    decided: PhantomData<fn() -> (Ret, R)>,
+    refuse: Refuse<Ret>,
 }
 
-impl<Ret, K, R> Plan<Ret, K, R> {
-    pub(crate) const fn new(keep: K) -> Self {
-        Self { keep, decided: PhantomData }
+/// How a return value says that the call was refused, where it can.
+#[derive(Debug)]
+pub(crate) struct Refuse<Ret>(Option<fn(Error) -> Ret>);
+
+impl<Ret> Clone for Refuse<Ret> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Ret> Copy for Refuse<Ret> {}
+
+impl<Ret> Refuse<Ret> {
+    /// Returns the error, or panics: then nothing but a wrong call is refused.
+    #[cold]
+    #[track_caller]
+    #[expect(clippy::panic, reason = "documented: an infallible function has no other way to refuse")]
+    pub(crate) fn refuse(self, error: Error) -> Ret {
+        match self.0 {
+            Some(refused) => refused(error),
+            None => panic!("{error}"),
+        }
+    }
+}
+
+impl<Ret, K> Plan<Ret, K> {
+    /// Refusals panic.
+    pub(crate) const fn panicking(keep: K) -> Self {
+        Self { keep, refuse: Refuse(None) }
+    }
+
+    /// Refusals are returned.
+    pub(crate) const fn returning(keep: K) -> Self
+    where
+        Ret: Fallible,
+    {
+        Self { keep, refuse: Refuse(Some(Ret::refused)) }
+    }
+
+    /// The same with something else kept.
+    pub(crate) fn keeping<L>(self, keep: impl FnOnce(K) -> L) -> Plan<Ret, L> {
+        Plan { keep: keep(self.keep), refuse: self.refuse }
+    }
+
+    pub(crate) const fn refusal(&self) -> Refuse<Ret> {
+        self.refuse
     }
 }

@@ -5,7 +5,7 @@ use super::{Ask, Begun, begin};
 use crate::error::Error;
 use crate::key::Print;
 use crate::observe::{How, Place};
-use crate::outcome::{Keep, Plan, Refuse};
+use crate::outcome::{Keep, Plan};
 use crate::table::{Lead, TableRef};
 
 /// Where a blocking call stands once nobody is left to wait for.
@@ -36,20 +36,19 @@ fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(table: TableRef<'a, T, 
 /// Answers a call that was not a replay.
 #[inline(never)]
 #[track_caller]
-pub(crate) fn run_blocking<Ret, P, K, R, F>(
+pub(crate) fn run_blocking<Ret, P, K, F>(
     table: TableRef<'_, K::Kept, P>,
     ask: &Ask<P>,
-    plan: Plan<Ret, K, R>,
+    plan: Plan<Ret, K>,
     body: F,
     place: Place,
 ) -> Ret
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
-    R: Refuse<Ret>,
     F: FnOnce() -> Ret,
 {
-    let keep = plan.keep;
+    let (refuse, keep) = (plan.refusal(), plan.keep);
     match stand(table, ask) {
         Stand::Answered(kept, how) => {
             place.tell(how);
@@ -70,7 +69,7 @@ where
         }
         Stand::Refused(error) => {
             place.tell(How::Refused);
-            R::refuse(error)
+            refuse.refuse(error)
         }
     }
 }

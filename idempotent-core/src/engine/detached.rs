@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 
 /// A call whose body runs in a task of its own. Dropping it stops waiting; the body goes on.
 #[must_use = "a future does nothing unless it is awaited"]
-pub(crate) struct RunDetached<Ret, P, K, R, F>
+pub(crate) struct RunDetached<Ret, P, K, F>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
@@ -32,7 +32,7 @@ where
     stage: Stage<Ret, K::Kept, P>,
     // Taken when the body is spawned.
     parts: Option<(K, F)>,
-    refuse: PhantomData<fn() -> R>,
+    refuse: Refuse<Ret>,
     scope: &'static str,
     retention: Option<Retention>,
     place: Place,
@@ -45,7 +45,7 @@ enum Stage<Ret, T: Clone + Send + Sync + 'static, P: Print> {
 }
 
 // Nothing in it is pinned: the body lives in its task.
-impl<Ret, P, K, R, F> Unpin for RunDetached<Ret, P, K, R, F>
+impl<Ret, P, K, F> Unpin for RunDetached<Ret, P, K, F>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
@@ -53,17 +53,16 @@ where
 }
 
 /// Begins a detached call that was not a replay.
-pub(crate) fn run_detached<Ret, P, K, R, F, Fut>(
+pub(crate) fn run_detached<Ret, P, K, F, Fut>(
     table: TableRef<'static, K::Kept, P>,
     ask: &Ask<P>,
-    plan: Plan<Ret, K, R>,
+    plan: Plan<Ret, K>,
     body: F,
     place: Place,
-) -> RunDetached<Ret, P, K, R, F>
+) -> RunDetached<Ret, P, K, F>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static> + Send + 'static,
-    R: Refuse<Ret>,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
@@ -71,8 +70,8 @@ where
     let scope = table.scope();
     let mut run = RunDetached {
         stage: Stage::Answered(None),
+        refuse: plan.refusal(),
         parts: Some((plan.keep, body)),
-        refuse: PhantomData,
         scope,
         retention: ask.retention,
         place,
@@ -83,29 +82,28 @@ where
         Begun::Lead(lead) => run.spawn(Some(lead)),
         Begun::Unprotected => run.spawn(None),
         Begun::Follow(follow) => Stage::Following(Waiting::new(follow, in_flight)),
-        Begun::Refused(error) => Stage::Answered(Some((R::refuse(error), How::Refused))),
+        Begun::Refused(error) => Stage::Answered(Some((run.refuse.refuse(error), How::Refused))),
     };
     run
 }
 
-impl<Ret, P, K, R, F> RunDetached<Ret, P, K, R, F>
+impl<Ret, P, K, F> RunDetached<Ret, P, K, F>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
 {
     /// A call that is answered before it is awaited.
     #[inline]
-    pub(crate) fn answered(answer: Ret, how: How, scope: &'static str, place: Place) -> Self {
+    pub(crate) fn answered(answer: Ret, how: How, refuse: Refuse<Ret>, scope: &'static str, place: Place) -> Self {
         let stage = Stage::Answered(Some((answer, how)));
-        RunDetached { stage, parts: None, refuse: PhantomData, scope, retention: None, place }
+        RunDetached { stage, parts: None, refuse, scope, retention: None, place }
     }
 }
 
-impl<Ret, P, K, R, F, Fut> RunDetached<Ret, P, K, R, F>
+impl<Ret, P, K, F, Fut> RunDetached<Ret, P, K, F>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static> + Send + 'static,
-    R: Refuse<Ret>,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
@@ -117,7 +115,7 @@ where
             Ok(runtime) => runtime,
             Err(error) => {
                 let error = Error::caused(ErrorKind::NoRuntime, self.scope, error);
-                return Stage::Answered(Some((R::refuse(error), How::Refused)));
+                return Stage::Answered(Some((self.refuse.refuse(error), How::Refused)));
             }
         };
         let how = if lead.is_some() { How::Executed } else { How::Unprotected };
@@ -132,11 +130,10 @@ where
     }
 }
 
-impl<Ret, P, K, R, F, Fut> Future for RunDetached<Ret, P, K, R, F>
+impl<Ret, P, K, F, Fut> Future for RunDetached<Ret, P, K, F>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static> + Send + 'static,
-    R: Refuse<Ret>,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
@@ -154,7 +151,7 @@ where
                 },
                 Stage::Following(waiting) => match ready!(waiting.poll(cx)) {
                     Waited::Landed(kept) => break (K::revive(kept), How::Joined),
-                    Waited::TimedOut(error) => break (R::refuse(error), How::Refused),
+                    Waited::TimedOut(error) => break (this.refuse.refuse(error), How::Refused),
                     Waited::Seated(lead) => this.stage = this.spawn(Some(lead)),
                 },
                 Stage::Running(task, how) => match ready!(Pin::new(task).poll(cx)) {
@@ -163,7 +160,7 @@ where
                         Ok(panic) => resume_unwind(panic),
                         Err(error) => {
                             let error = Error::caused(ErrorKind::NoRuntime, this.scope, error);
-                            break (R::refuse(error), How::Refused);
+                            break (this.refuse.refuse(error), How::Refused);
                         }
                     },
                 },
@@ -229,7 +226,7 @@ where
     }
 }
 
-impl<Ret, P, K, R, F> fmt::Debug for RunDetached<Ret, P, K, R, F>
+impl<Ret, P, K, F> fmt::Debug for RunDetached<Ret, P, K, F>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,

@@ -4,7 +4,7 @@ use super::waiting::{Waited, Waiting};
 use super::{Ask, Begun, begin};
 use crate::key::Print;
 use crate::observe::{How, Place};
-use crate::outcome::{Keep, Plan, Refuse};
+use crate::outcome::{Keep, Plan};
 use crate::policy::Retention;
 use crate::table::{Lead, TableRef};
 use pin_project_lite::pin_project;
@@ -17,7 +17,7 @@ pin_project! {
     ///
     /// Dropping it stops waiting; where it leads, the body is dropped with it and a waiting caller takes over.
     #[must_use = "a future does nothing unless it is awaited"]
-    pub(crate) struct Run<'a, Ret, P, K, R, F, Fut>
+    pub(crate) struct Run<'a, Ret, P, K, F, Fut>
     where
         P: Print,
         K: Keep<Ret>,
@@ -28,7 +28,7 @@ pin_project! {
     {
         #[pin]
         stage: Stage<'a, Ret, K::Kept, P, F, Fut>,
-        plan: Plan<Ret, K, R>,
+        plan: Plan<Ret, K>,
         retention: Option<Retention>,
         place: Place,
     }
@@ -70,17 +70,16 @@ where
 }
 
 /// Begins a call that was not a replay.
-pub(crate) fn run_async<'a, Ret, P, K, R, F, Fut>(
+pub(crate) fn run_async<'a, Ret, P, K, F, Fut>(
     table: TableRef<'a, K::Kept, P>,
     ask: &Ask<P>,
-    plan: Plan<Ret, K, R>,
+    plan: Plan<Ret, K>,
     body: F,
     place: Place,
-) -> Run<'a, Ret, P, K, R, F, Fut>
+) -> Run<'a, Ret, P, K, F, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
-    R: Refuse<Ret>,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
@@ -90,12 +89,12 @@ where
         Begun::Lead(lead) => Stage::leading(lead, body),
         Begun::Follow(follow) => Stage::Following { waiting: Waiting::new(follow, in_flight), body: Some(body) },
         Begun::Unprotected => Stage::Leading { body: body(), lead: None },
-        Begun::Refused(error) => Stage::answered(R::refuse(error), How::Refused),
+        Begun::Refused(error) => Stage::answered(plan.refusal().refuse(error), How::Refused),
     };
     Run { stage, plan, retention: ask.retention, place }
 }
 
-impl<Ret, P, K, R, F, Fut> Run<'_, Ret, P, K, R, F, Fut>
+impl<Ret, P, K, F, Fut> Run<'_, Ret, P, K, F, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
@@ -103,16 +102,15 @@ where
 {
     /// A call that is answered before it is awaited.
     #[inline]
-    pub(crate) fn answered(answer: Ret, how: How, plan: Plan<Ret, K, R>, place: Place) -> Self {
+    pub(crate) fn answered(answer: Ret, how: How, plan: Plan<Ret, K>, place: Place) -> Self {
         Run { stage: Stage::answered(answer, how), plan, retention: None, place }
     }
 }
 
-impl<Ret, P, K, R, F, Fut> Future for Run<'_, Ret, P, K, R, F, Fut>
+impl<Ret, P, K, F, Fut> Future for Run<'_, Ret, P, K, F, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
-    R: Refuse<Ret>,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
@@ -140,7 +138,7 @@ where
                 }
                 StageProjection::Following { waiting, body } => match (ready!(waiting.poll(cx)), body.take()) {
                     (Waited::Landed(kept), _) => break (K::revive(kept), How::Joined),
-                    (Waited::TimedOut(error), _) => break (R::refuse(error), How::Refused),
+                    (Waited::TimedOut(error), _) => break (this.plan.refusal().refuse(error), How::Refused),
                     (Waited::Seated(lead), Some(body)) => Stage::leading(lead, body),
                     (Waited::Seated(_), None) => return Poll::Pending,
                 },
@@ -152,7 +150,7 @@ where
     }
 }
 
-impl<Ret, P, K, R, F, Fut> fmt::Debug for Run<'_, Ret, P, K, R, F, Fut>
+impl<Ret, P, K, F, Fut> fmt::Debug for Run<'_, Ret, P, K, F, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,

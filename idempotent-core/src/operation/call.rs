@@ -7,7 +7,7 @@ use crate::engine::{RunDetached, run_detached};
 use crate::error::Error;
 use crate::key::{Fingerprint, NoFingerprint, Print, Refusal, Text, ToFingerprint};
 use crate::observe::{How, Place};
-use crate::outcome::{Keep, KeepIf, KeepOk, Plan, Refuse, Returned};
+use crate::outcome::{Keep, KeepIf, KeepOk, Plan};
 use crate::policy::{Missing, Retention};
 use std::fmt;
 
@@ -88,7 +88,7 @@ impl<'a, P: Print> Call<'a, P> {
         keeps: impl Fn(&T) -> bool,
         body: impl FnOnce() -> T,
     ) -> Result<T, Error> {
-        let plan = Plan::<_, _, Returned>::new(KeepIf(|outcome: &Result<T, Error>| outcome.as_ref().is_ok_and(&keeps)));
+        let plan = Plan::returning(KeepIf(|outcome: &Result<T, Error>| outcome.as_ref().is_ok_and(&keeps)));
         self.run_as(Identity::of_records::<Result<T, Error>, P>(), plan, || Ok(body()))
     }
 
@@ -115,7 +115,7 @@ impl<'a, P: Print> Call<'a, P> {
         T: Clone + Send + Sync + 'static,
         E: From<Error>,
     {
-        self.run_as(Identity::of_records::<T, P>(), Plan::<_, _, Returned>::new(KeepOk), body)
+        self.run_as(Identity::of_records::<T, P>(), Plan::returning(KeepOk), body)
     }
 
     /// The async twin of [`run`](Self::run): a duplicate waits without blocking its thread, on any runtime.
@@ -142,23 +142,22 @@ impl<'a, P: Print> Call<'a, P> {
         E: From<Error>,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.run_async_as(Identity::of_records::<T, P>(), Plan::<_, _, Returned>::new(KeepOk), body).await
+        self.run_async_as(Identity::of_records::<T, P>(), Plan::returning(KeepOk), body).await
     }
 
     /// Answers from the record, or runs the body: the path of every blocking call.
     #[cfg_attr(not(debug_assertions), inline(always))]
     #[track_caller]
-    pub(crate) fn run_as<Ret, K, R>(self, identity: Identity, plan: Plan<Ret, K, R>, body: impl FnOnce() -> Ret) -> Ret
+    pub(crate) fn run_as<Ret, K>(self, identity: Identity, plan: Plan<Ret, K>, body: impl FnOnce() -> Ret) -> Ret
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
-        R: Refuse<Ret>,
     {
         let place = Place::take();
         let table = match self.operation.table(identity, self.scope, K::misdeclared) {
             Ok(table) => table,
             Err(error) => {
                 place.tell(How::Refused);
-                return R::refuse(error);
+                return plan.refusal().refuse(error);
             }
         };
         if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
@@ -171,22 +170,21 @@ impl<'a, P: Print> Call<'a, P> {
     /// The same for a call that is awaited. It begins here, not at the first poll, so that the key's text need not live
     /// in the future: the caller is an async function that is being polled already.
     #[inline]
-    pub(crate) fn run_async_as<Ret, K, R, F, Fut>(
+    pub(crate) fn run_async_as<Ret, K, F, Fut>(
         self,
         identity: Identity,
-        plan: Plan<Ret, K, R>,
+        plan: Plan<Ret, K>,
         body: F,
-    ) -> Run<'a, Ret, P, K, R, F, Fut>
+    ) -> Run<'a, Ret, P, K, F, Fut>
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
-        R: Refuse<Ret>,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Ret>,
     {
         let place = Place::take();
         let table = match self.operation.table(identity, self.scope, K::misdeclared) {
             Ok(table) => table,
-            Err(error) => return Run::answered(R::refuse(error), How::Refused, plan, place),
+            Err(error) => return Run::answered(plan.refusal().refuse(error), How::Refused, plan, place),
         };
         if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
             return Run::answered(K::revive(kept), How::Replayed, plan, place);
@@ -209,20 +207,19 @@ impl<P: Print> Call<'static, P> {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = T> + Send + 'static,
     {
-        let plan = Plan::<_, _, Returned>::new(KeepOk);
+        let plan = Plan::returning(KeepOk);
         self.run_detached_as(Identity::of_records::<T, P>(), plan, async move || Ok(body().await)).await
     }
 
     #[inline]
-    pub(crate) fn run_detached_as<Ret, K, R, F, Fut>(
+    pub(crate) fn run_detached_as<Ret, K, F, Fut>(
         self,
         identity: Identity,
-        plan: Plan<Ret, K, R>,
+        plan: Plan<Ret, K>,
         body: F,
-    ) -> RunDetached<Ret, P, K, R, F>
+    ) -> RunDetached<Ret, P, K, F>
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static> + Send + 'static,
-        R: Refuse<Ret>,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Ret> + Send + 'static,
         Ret: Send + 'static,
@@ -232,11 +229,12 @@ impl<P: Print> Call<'static, P> {
             Ok(table) => table,
             Err(error) => {
                 let scope = error.operation();
-                return RunDetached::answered(R::refuse(error), How::Refused, scope, place);
+                let refuse = plan.refusal();
+                return RunDetached::answered(refuse.refuse(error), How::Refused, refuse, scope, place);
             }
         };
         if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
-            return RunDetached::answered(K::revive(kept), How::Replayed, table.scope(), place);
+            return RunDetached::answered(K::revive(kept), How::Replayed, plan.refusal(), table.scope(), place);
         }
         run_detached(table, &self.ask, plan, body, place)
     }
