@@ -1,1 +1,2 @@
-#![doc = include_str!("../docs/expansion.md")]
+// One of its examples is `detached`.
+#![cfg_attr(feature = "tokio", doc = include_str!("../docs/expansion.md"))]

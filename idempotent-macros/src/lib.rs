@@ -24,7 +24,14 @@ use proc_macro::TokenStream;
 
 /// Makes a function safe to call again: its body runs once per key, and every other call gets that outcome.
 ///
-/// ```ignore
+/// ```
+/// # struct Payment { id: u64, amount: u64 }
+/// # #[derive(Clone)]
+/// # struct Receipt;
+/// # type ChargeError = idempotently::Error;
+/// # mod gateway {
+/// #     pub(super) async fn charge(_: &super::Payment) -> Result<super::Receipt, super::ChargeError> { Ok(super::Receipt) }
+/// # }
 /// use idempotently::idempotent;
 ///
 /// #[idempotent(key = payment.id, fingerprint = payment.amount)]
@@ -103,7 +110,7 @@ pub fn idempotent(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a struct a key: all its fields, in the order written.
 ///
-/// ```ignore
+/// ```
 /// use idempotently::ToKey;
 ///
 /// #[derive(ToKey)]

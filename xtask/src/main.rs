@@ -43,5 +43,5 @@ fn main() -> ExitCode {
 }
 
 fn docs() -> Result<(), Failure> {
-    cargo(["test", "--all-features", "--test", "expansion"]).env("UPDATE_DOCS", "1").run()
+    cargo(["test", "--package", "idempotent-macros"]).env("UPDATE_EXPANSIONS", "1").run()
 }

@@ -31,6 +31,30 @@ fn expansions_are_as_recorded() {
     }
 }
 
+/// The examples of the page come in pairs, and the second of each pair is what the first becomes.
+#[test]
+fn the_page_shows_what_is_emitted() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/expansion.md");
+    let page = fs::read_to_string(&file).unwrap();
+    let mut blocks = page.split_inclusive("```rust\n");
+    let mut current = blocks.next().unwrap().to_owned();
+    let mut becomes: Option<String> = None;
+    for block in blocks {
+        let (code, text) = block.split_once("```\n").unwrap();
+        let expanded = becomes.take();
+        if expanded.is_none() {
+            becomes = Some(expand_all(code));
+        }
+        current += &format!("{}```\n{text}", expanded.as_deref().unwrap_or(code));
+    }
+    assert!(becomes.is_none(), "an example without what it becomes");
+    if env::var_os("UPDATE_EXPANSIONS").is_some() {
+        fs::write(&file, current).unwrap();
+    } else {
+        assert!(current == page, "docs/expansion.md is not what is emitted; `cargo xtask docs` writes it again");
+    }
+}
+
 /// The text with every annotated function, and every derive, replaced by what it becomes.
 fn expand_all(input: &str) -> String {
     let mut file = syn::parse_file(input).unwrap();
@@ -62,6 +86,9 @@ fn item(mut item: Item) -> Vec<Item> {
             }
             vec![item]
         }
+        // The attribute's own import is gone with the attribute.
+        Item::Use(_) => Vec::new(),
+        Item::Struct(block) if block.attrs.is_empty() => vec![item],
         _ => items(&to_key(item.to_token_stream())),
     }
 }
