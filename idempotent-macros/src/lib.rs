@@ -29,14 +29,12 @@ use proc_macro::TokenStream;
 /// # #[derive(Clone)]
 /// # struct Receipt;
 /// # type ChargeError = idempotently::Error;
-/// # mod gateway {
-/// #     pub(super) async fn charge(_: &super::Payment) -> Result<super::Receipt, super::ChargeError> { Ok(super::Receipt) }
-/// # }
+/// # async fn ask_bank(_: &Payment) -> Result<Receipt, ChargeError> { Ok(Receipt) }
 /// use idempotently::idempotent;
 ///
 /// #[idempotent(key = payment.id, fingerprint = payment.amount)]
 /// async fn charge(payment: &Payment) -> Result<Receipt, ChargeError> {
-///     gateway::charge(payment).await // runs once per payment.id in this process
+///     ask_bank(payment).await // runs once per payment.id in this process
 /// }
 /// ```
 ///

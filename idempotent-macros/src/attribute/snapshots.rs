@@ -45,7 +45,7 @@ fn the_page_shows_what_is_emitted() {
         if expanded.is_none() {
             becomes = Some(expand_all(code));
         }
-        current += &format!("{}```\n{text}", expanded.as_deref().unwrap_or(code));
+        current.extend([expanded.as_deref().unwrap_or(code), "```\n", text]);
     }
     assert!(becomes.is_none(), "an example without what it becomes");
     if env::var_os("UPDATE_EXPANSIONS").is_some() {
