@@ -91,13 +91,23 @@ fn package(packages: &[Package]) -> Result<(), Failure> {
     cargo(["package", "--quiet", "--allow-dirty"].into_iter().chain(selection)).run()
 }
 
-/// All tests, with nothing and with everything switched on. The parts of the second run are those of a plain
+/// All tests, with nothing, with the defaults where that differs, and with everything switched on. The parts of the second run are those of a plain
 /// `cargo test`, but the documentation goes first: what is seen last is the result of a test.
 fn tests() -> Result<(), Failure> {
     cargo(["test", "-p", FACADE, "--no-default-features"]).run()?;
+    cargo(["test", "-p", FACADE, "--test", "ui"]).run()?;
+    interleavings()?;
     cargo(["test", "--workspace", "--all-features", "--doc"]).run()?;
     cargo(["build", "--workspace", "--all-features", "--examples"]).run()?;
     cargo(["test", "--workspace", "--all-features", "--tests"]).run()
+}
+
+/// The hand-over between callers, on models of the locks whose schedules are explored. A build of its own, so that the
+/// flag does not make every other step build anew.
+fn interleavings() -> Result<(), Failure> {
+    cargo(["test", "-p", "idempotent-core", "--lib", "--target-dir", "target/shuttle", "interleavings"])
+        .env("RUSTFLAGS", "--cfg shuttle")
+        .run()
 }
 
 fn deny() -> Step {
