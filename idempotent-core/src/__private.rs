@@ -141,6 +141,7 @@ where
 }
 
 #[inline]
+#[track_caller]
 pub fn run_async<Ret, P, K, F, Fut>(call: Call<'_, P>, plan: Plan<Ret, K>, body: F) -> impl Future<Output = Ret>
 where
     P: Print,
@@ -154,6 +155,7 @@ where
 
 #[cfg(feature = "tokio")]
 #[inline]
+#[track_caller]
 pub fn run_detached<Ret, P, K, F, Fut>(call: Call<'static, P>, plan: Plan<Ret, K>, body: F) -> impl Future<Output = Ret>
 where
     P: Print,

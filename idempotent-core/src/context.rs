@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::key::{Key, Text};
+use crate::sync::thread_local;
 use hmac_sha256::Hash as Sha256;
 use std::cell::RefCell;
 use std::fmt;
@@ -19,7 +20,7 @@ pub(crate) struct Frame {
 }
 
 thread_local! {
-    static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    static STACK: RefCell<Vec<Frame>> = RefCell::new(Vec::new());
 }
 
 /// The next fencing token. One sequence for the process, so that no key ever sees a number twice.

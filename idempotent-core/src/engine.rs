@@ -54,7 +54,13 @@ pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
     }
     match table.claim(&ask.text, ask.print, in_flight == InFlight::Reject) {
         Found::Kept(kept) => Begun::Kept(kept),
-        Found::Vacant(key) => Begun::Lead(Lead::new(table, key, 1)),
+        Found::Vacant { key, expired } => {
+            let mut lead = Lead::new(table, key, 1);
+            let entered = lead.enter();
+            drop(expired);
+            drop(entered);
+            Begun::Lead(lead)
+        }
         Found::Flying(flight) => match ask.text.to_key() {
             Some(key) => Begun::Follow(Follow::new(table, key, flight)),
             None => refused(ErrorKind::InvalidKey),

@@ -50,6 +50,10 @@ pub struct KeepUnseen;
 #[derive(Clone, Copy, Debug)]
 pub struct KeepIf<F>(pub(crate) F);
 
+/// The `Ok` of a `Result` is kept if the predicate accepts it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeepOkIf<F>(pub(crate) F);
+
 /// What is not kept is still shared with the callers that waited for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Share<J>(pub(crate) J);
@@ -59,6 +63,22 @@ impl<T: Clone, E> Keep<Result<T, E>> for KeepOk {
 
     fn settle(&self, outcome: &Result<T, E>) -> Settled<T> {
         outcome.as_ref().map_or(Settled::Released, |value| Settled::Kept(value.clone()))
+    }
+
+    #[inline]
+    fn revive(kept: T) -> Result<T, E> {
+        Ok(kept)
+    }
+}
+
+impl<T: Clone, E, F: Fn(&T) -> bool> Keep<Result<T, E>> for KeepOkIf<F> {
+    type Kept = T;
+
+    fn settle(&self, outcome: &Result<T, E>) -> Settled<T> {
+        match outcome {
+            Ok(value) if (self.0)(value) => Settled::Kept(value.clone()),
+            _ => Settled::Released,
+        }
     }
 
     #[inline]

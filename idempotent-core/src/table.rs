@@ -42,8 +42,12 @@ pub(crate) struct Table<T, P> {
 /// What a caller found under its key.
 pub(crate) enum Found<T> {
     Kept(T),
-    /// Nothing: the caller now leads.
-    Vacant(Key),
+    /// Nothing, or an outcome that has expired: the caller now leads. What it replaces is dropped once the key is held,
+    /// since that may run the user's code.
+    Vacant {
+        key: Key,
+        expired: Option<T>,
+    },
     Flying(Arc<Flight<T>>),
     Refused(ErrorKind),
 }
@@ -109,20 +113,12 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
         loop {
             let mut shard = self.shards.write(hash);
             if let Some(entry) = shard.get_mut(hash, |key| key.matches(text)) {
-                return match self.meet(entry, text, print, reject, now) {
-                    // The old outcome is dropped after the lock, since that may run the user's code.
-                    Meeting::Expired(outcome) => {
-                        drop(shard);
-                        drop(outcome);
-                        vacant(text)
-                    }
-                    Meeting::Found(found) => found,
-                };
+                return self.meet(entry, text, print, reject, now);
             }
             if self.reserve() {
                 let Some(key) = text.to_key() else { return Found::Refused(ErrorKind::InvalidKey) };
                 shard.insert(hash, key.clone(), Entry::Led { print, flight: None }, self.shards.hasher());
-                return Found::Vacant(key);
+                return Found::Vacant { key, expired: None };
             }
             drop(shard);
             if mem::replace(&mut swept, true) {
@@ -132,8 +128,8 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
         }
     }
 
-    fn meet(&self, entry: &mut Entry<T, P>, text: &Text, print: P, reject: bool, now: Tick) -> Meeting<T> {
-        Meeting::Found(match entry {
+    fn meet(&self, entry: &mut Entry<T, P>, text: &Text, print: P, reject: bool, now: Tick) -> Found<T> {
+        match entry {
             Entry::Kept { end, print: kept, outcome } if *end > now => {
                 if *kept == print {
                     Found::Kept(outcome.clone())
@@ -142,10 +138,12 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
                 }
             }
             Entry::Kept { .. } => {
-                return match mem::replace(entry, Entry::Led { print, flight: None }) {
-                    Entry::Kept { outcome, .. } => Meeting::Expired(Some(outcome)),
-                    Entry::Led { .. } => Meeting::Expired(None),
+                let Some(key) = text.to_key() else { return Found::Refused(ErrorKind::InvalidKey) };
+                let expired = match mem::replace(entry, Entry::Led { print, flight: None }) {
+                    Entry::Kept { outcome, .. } => Some(outcome),
+                    Entry::Led { .. } => None,
                 };
+                Found::Vacant { key, expired }
             }
             Entry::Led { print: led, .. } if *led != print => Found::Refused(ErrorKind::KeyReused),
             Entry::Led { .. } if is_inside(self.id(), text) => Found::Refused(ErrorKind::Reentrant),
@@ -155,7 +153,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
                 flight.seat().followers += 1;
                 Found::Flying(flight.clone())
             }
-        })
+        }
     }
 
     /// Ends the leader's execution of `key`.
@@ -231,7 +229,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
         if end == Tick::NEVER {
             return (None, Vec::new());
         }
-        shard.will_end(end, hash);
+        shard.will_end(end, hash, self.shards.hasher());
         let expired = shard.sweep(self.clock.now(), SWEPT_PER_INSERTION, self.shards.hasher());
         self.unreserve(expired.len());
         (None, expired)
@@ -303,13 +301,4 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
         }
         swept
     }
-}
-
-fn vacant<T>(text: &Text) -> Found<T> {
-    text.to_key().map_or(Found::Refused(ErrorKind::InvalidKey), Found::Vacant)
-}
-
-enum Meeting<T> {
-    Found(Found<T>),
-    Expired(Option<T>),
 }

@@ -57,8 +57,9 @@ where
         Stand::Lead(mut lead) => {
             let entered = lead.enter();
             let outcome = body();
+            let settled = keep.settle(&outcome);
             drop(entered);
-            lead.settle(keep.settle(&outcome), ask.retention);
+            lead.settle(settled, ask.retention);
             place.tell(How::Executed);
             outcome
         }

@@ -53,6 +53,7 @@ where
 }
 
 /// Begins a detached call that was not a replay.
+#[track_caller]
 pub(crate) fn run_detached<Ret, P, K, F, Fut>(
     table: TableRef<'static, K::Kept, P>,
     ask: &Ask<P>,
@@ -109,6 +110,7 @@ where
     Ret: Send + 'static,
 {
     /// Starts the body's task; outside a runtime the call is refused, and its hold given up.
+    #[track_caller]
     fn spawn(&mut self, mut lead: Option<Lead<'static, K::Kept, P>>) -> Stage<Ret, K::Kept, P> {
         let Some((keep, body)) = self.parts.take() else { return Stage::Answered(None) };
         let runtime = match Handle::try_current() {
@@ -123,7 +125,7 @@ where
         let body = body();
         drop(entered);
         let ancestors = Ancestors::of_here();
-        let task = Detached { body, lead, keep, retention: self.retention, ancestors, ret: PhantomData };
+        let task = Detached { body: Some(body), lead, keep, retention: self.retention, ancestors, ret: PhantomData };
         #[cfg(feature = "testing")]
         let task = within(realm::current(), task);
         Stage::Running(runtime.spawn(task), how)
@@ -194,12 +196,31 @@ pin_project! {
         K::Kept: 'static,
     {
         #[pin]
-        body: Fut,
+        body: Option<Fut>,
         lead: Option<Lead<'static, K::Kept, P>>,
         keep: K,
         retention: Option<Retention>,
         ancestors: Ancestors,
         ret: PhantomData<fn() -> Ret>,
+    }
+
+    impl<Ret, P, K, Fut> PinnedDrop for Detached<Ret, P, K, Fut>
+    where
+        P: Print,
+        K: Keep<Ret>,
+        K::Kept: Clone,
+        K::Kept: Send,
+        K::Kept: Sync,
+        K::Kept: 'static,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let above = this.ancestors.enter();
+            let entered = this.lead.as_mut().map(Lead::enter);
+            this.body.set(None);
+            drop(entered);
+            drop(above);
+        }
     }
 }
 
@@ -212,16 +233,20 @@ where
     type Output = Ret;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ret> {
-        let this = self.project();
+        let mut this = self.project();
+        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };
         let above = this.ancestors.enter();
         let entered = this.lead.as_mut().map(Lead::enter);
-        let polled = this.body.poll(cx);
-        drop(entered);
-        drop(above);
-        let outcome = ready!(polled);
-        if let Some(lead) = this.lead.take() {
-            lead.settle(this.keep.settle(&outcome), *this.retention);
+        let polled = body.poll(cx).map(|outcome| (this.keep.settle(&outcome), outcome));
+        if polled.is_ready() {
+            this.body.set(None);
         }
+        drop(entered);
+        let (settled, outcome) = ready!(polled);
+        if let Some(lead) = this.lead.take() {
+            lead.settle(settled, *this.retention);
+        }
+        drop(above);
         Poll::Ready(outcome)
     }
 }

@@ -32,6 +32,20 @@ pin_project! {
         retention: Option<Retention>,
         place: Place,
     }
+
+    impl<Ret, P, K, F, Fut> PinnedDrop for Run<'_, Ret, P, K, F, Fut>
+    where
+        P: Print,
+        K: Keep<Ret>,
+        K::Kept: Clone,
+        K::Kept: Send,
+        K::Kept: Sync,
+        K::Kept: 'static,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().stage.drop_body();
+        }
+    }
 }
 
 pin_project! {
@@ -47,6 +61,22 @@ pin_project! {
         Answered { answer: Option<(Ret, How)> },
         Following { waiting: Waiting<'a, T, P>, body: Option<F> },
         Leading { #[pin] body: Fut, lead: Option<Lead<'a, T, P>> },
+    }
+}
+
+impl<'a, Ret, T, P, F, Fut> Stage<'a, Ret, T, P, F, Fut>
+where
+    T: Clone + Send + Sync + 'static,
+    P: Print,
+{
+    /// Drops the body, and what it borrows or owns, inside its execution, and returns the hold.
+    fn drop_body(mut self: Pin<&mut Self>) -> Option<Lead<'a, T, P>> {
+        let StageProjection::Leading { lead, .. } = self.as_mut().project() else { return None };
+        let mut lead = lead.take();
+        let entered = lead.as_mut().map(Lead::enter);
+        self.set(Self::Answered { answer: None });
+        drop(entered);
+        lead
     }
 }
 
@@ -70,6 +100,7 @@ where
 }
 
 /// Begins a call that was not a replay.
+#[track_caller]
 pub(crate) fn run_async<'a, Ret, P, K, F, Fut>(
     table: TableRef<'a, K::Kept, P>,
     ask: &Ask<P>,
@@ -129,10 +160,11 @@ where
                     let Some(holder) = lead else { break (ready!(body.poll(cx)), How::Unprotected) };
                     let entered = holder.enter();
                     let polled = body.poll(cx);
+                    let settled = polled.map(|outcome| (this.plan.keep.settle(&outcome), outcome));
                     drop(entered);
-                    let outcome = ready!(polled);
-                    if let Some(lead) = lead.take() {
-                        lead.settle(this.plan.keep.settle(&outcome), *this.retention);
+                    let (settled, outcome) = ready!(settled);
+                    if let Some(lead) = this.stage.as_mut().drop_body() {
+                        lead.settle(settled, *this.retention);
                     }
                     break (outcome, How::Executed);
                 }

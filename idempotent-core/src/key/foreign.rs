@@ -62,8 +62,8 @@ mod with_serde {
 
     /// A value as `serde` describes it, with maps and structs sorted by name: a key for any `Serialize`.
     ///
-    /// If serializing fails, or a number is not finite, the call is refused as
-    /// [`InvalidKey`](crate::error::ErrorKind::InvalidKey).
+    /// If serializing fails, the call is refused as [`InvalidKey`](crate::error::ErrorKind::InvalidKey). A number that is
+    /// not finite counts as absent, as it does in JSON.
     ///
     /// ```
     /// use idempotently::{idempotent, key};

@@ -7,7 +7,7 @@ use crate::engine::{RunDetached, run_detached};
 use crate::error::Error;
 use crate::key::{Fingerprint, NoFingerprint, Print, Refusal, Text, ToFingerprint};
 use crate::observe::{How, Place};
-use crate::outcome::{Keep, KeepIf, KeepOk, Plan};
+use crate::outcome::{Keep, KeepOk, KeepOkIf, Plan};
 use crate::policy::{Missing, Retention};
 use std::fmt;
 
@@ -88,8 +88,7 @@ impl<'a, P: Print> Call<'a, P> {
         keeps: impl Fn(&T) -> bool,
         body: impl FnOnce() -> T,
     ) -> Result<T, Error> {
-        let plan = Plan::returning(KeepIf(|outcome: &Result<T, Error>| outcome.as_ref().is_ok_and(&keeps)));
-        self.run_as(Identity::of_records::<Result<T, Error>, P>(), plan, || Ok(body()))
+        self.run_as(Identity::of_records::<T, P>(), Plan::returning(KeepOkIf(keeps)), || Ok(body()))
     }
 
     /// Runs `body`, or answers from the record; an `Err` is not kept, so the next call runs. See [`run`](Self::run).
@@ -170,6 +169,7 @@ impl<'a, P: Print> Call<'a, P> {
     /// The same for a call that is awaited. It begins here, not at the first poll, so that the key's text need not live
     /// in the future: the caller is an async function that is being polled already.
     #[inline]
+    #[track_caller]
     pub(crate) fn run_async_as<Ret, K, F, Fut>(
         self,
         identity: Identity,
@@ -212,6 +212,7 @@ impl<P: Print> Call<'static, P> {
     }
 
     #[inline]
+    #[track_caller]
     pub(crate) fn run_detached_as<Ret, K, F, Fut>(
         self,
         identity: Identity,

@@ -69,6 +69,8 @@ impl<T: Clone + Send + Sync + 'static, P: Print> AnyTable for Table<T, P> {
 /// The outcome of the execution in flight is not to be kept; its key stays taken meanwhile.
 fn mark<T, P>(entry: &mut Entry<T, P>) {
     if let Entry::Led { flight, .. } = entry {
-        flight.get_or_insert_with(|| Arc::new(Flight::new())).seat().forgotten = true;
+        let mut seat = flight.get_or_insert_with(|| Arc::new(Flight::new())).seat();
+        // A vacant seat's next execution begins after this.
+        seat.forgotten = seat.taken;
     }
 }

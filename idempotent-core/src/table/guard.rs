@@ -54,12 +54,14 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> Lead<'a, T, P> {
         self.seated.enter()
     }
 
+    /// Ends the execution; the outcome's clones are made inside it, since they are the user's code.
     pub(crate) fn settle(mut self, settled: Settled<T>, retention: Option<Retention>) {
-        if let Some(frame) = self.seated.frame() {
-            // A panic in a clone leaves the hold unsettled, and so to its drop.
-            self.table.settle(&frame.key, settled, retention);
-            self.settled = true;
-        }
+        let Some(key) = self.seated.frame().map(|frame| frame.key.clone()) else { return };
+        let entered = self.seated.enter();
+        // A panic in a clone leaves the hold unsettled, and so to its drop.
+        self.table.settle(&key, settled, retention);
+        drop(entered);
+        self.settled = true;
     }
 }
 

@@ -52,7 +52,7 @@ impl World {
         }
         match self.table.claim(&text, NoFingerprint, false) {
             Found::Kept(kept) => Ok(Entered::Answered(kept)),
-            Found::Vacant(key) => Ok(Entered::Lead(Lead::new(self.shared(), key, 1))),
+            Found::Vacant { key, .. } => Ok(Entered::Lead(Lead::new(self.shared(), key, 1))),
             Found::Flying(flight) => {
                 let key = text.to_key().unwrap_or_else(|| Key::Long([].into()));
                 Ok(Entered::Follow(Follow::new(self.shared(), key, flight)))
@@ -195,7 +195,7 @@ fn a_panic_hands_over() {
             let text = 1u8.key_text();
             let call = || {
                 let lead = match shared.claim(&text, NoFingerprint, false) {
-                    Found::Vacant(key) => Lead::new(TableRef::Owned(shared.clone()), key, 1),
+                    Found::Vacant { key, .. } => Lead::new(TableRef::Owned(shared.clone()), key, 1),
                     Found::Flying(flight) => {
                         let key = text.to_key().unwrap_or_else(|| Key::Long([].into()));
                         let mut follow = Follow::new(TableRef::Owned(shared.clone()), key, flight);
@@ -299,7 +299,7 @@ fn capacity_is_never_exceeded_and_comes_back() {
             let key = (index % 2) as u64;
             let text = key.key_text();
             match shared.table.claim(&text, NoFingerprint, true) {
-                Found::Vacant(key) => {
+                Found::Vacant { key, .. } => {
                     assert!(shared.table.len() <= 1);
                     drop(Lead::new(shared.shared(), key, 1));
                 }

@@ -98,10 +98,10 @@ impl<T, P> Shard<'_, T, P> {
     }
 
     /// Notes when a record ends.
-    pub(super) fn will_end(&mut self, end: Tick, hash: u64) {
+    pub(super) fn will_end(&mut self, end: Tick, hash: u64, hasher: &RandomState) {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         if ends.are_mostly_stale(self.records.len()) {
-            ends.retain(|end, hash| self.records.get(hash, |(_, entry)| ends_at(entry.get(), end)).is_some());
+            ends.retain(|end, hash| self.records.get(hash, is_record_of(end, hash, hasher)).is_some());
         }
         ends.push(end, hash);
     }
@@ -113,7 +113,7 @@ impl<T, P> Shard<'_, T, P> {
         while expired.len() < limit
             && let Some((end, hash)) = ends.pop(now)
         {
-            let record = self.records.remove_entry(hash, |(_, entry)| ends_at(entry.get(), end));
+            let record = self.records.remove_entry(hash, is_record_of(end, hash, hasher));
             expired.extend(record.map(|(_, entry)| entry.into_inner()));
         }
         if !expired.is_empty() {
@@ -127,7 +127,10 @@ impl<T, P> Shard<'_, T, P> {
     }
 }
 
-/// Which record an end belongs to: two with one hash and one end are equally over.
-fn ends_at<T, P>(entry: &Entry<T, P>, at: Tick) -> bool {
-    matches!(entry, Entry::Kept { end, .. } if *end == at)
+/// Whether a record is the one that an end belongs to. The end alone does not tell: many records have one end, and the
+/// map asks about each whose hash looks alike in its first bits.
+fn is_record_of<T, P>(end: Tick, hash: u64, hasher: &RandomState) -> impl Fn(&(Key, SharedValue<Entry<T, P>>)) -> bool {
+    move |(key, entry)| {
+        matches!(entry.get(), Entry::Kept { end: at, .. } if *at == end) && key.hash_with(hasher) == hash
+    }
 }
