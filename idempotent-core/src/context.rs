@@ -20,6 +20,7 @@ pub(crate) struct Frame {
 }
 
 thread_local! {
+    #[allow(clippy::missing_const_for_thread_local, reason = "shuttle's has no such form")]
     static STACK: RefCell<Vec<Frame>> = RefCell::new(Vec::new());
 }
 
