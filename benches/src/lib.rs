@@ -1,0 +1,8 @@
+//! Measurements of `idempotently` beside its peers. What is measured, and how to repeat it: `docs/performance.md`.
+
+pub mod cases;
+pub mod compile;
+pub mod measure;
+pub mod options;
+mod subjects;
+pub mod table;
