@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A point on a [`Clock`], in that clock's ticks. Never zero, so that a record's end has a niche.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +50,68 @@ impl Clock {
     }
 }
 
+/// A point in time that outlives the process: microseconds since the beginning of 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From microseconds since the beginning of 1970.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// As microseconds since the beginning of 1970.
+    #[must_use]
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// This point and `span` more, or the last point that can be told.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long it is from here to `later`; nothing if that has passed.
+    #[must_use]
+    pub fn until(self, later: Self) -> Duration {
+        Duration::from_micros(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
+    }
+}
+
+/// The time by which a store judges leases and retention: the system's, or one that a test moves.
+#[derive(Clone, Debug, Default)]
+pub struct WallClock(Source);
+
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    System,
+    #[cfg_attr(not(any(test, feature = "testing")), expect(dead_code, reason = "only tests make one"))]
+    Manual(Arc<ManualClock>),
+}
+
+impl WallClock {
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => {
+                let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                Timestamp::default().after(since)
+            }
+            // A year like any other, so that a span taken from it stays in range.
+            Source::Manual(clock) => Timestamp::from_micros(1_700_000_000_000_000).after(clock.elapsed()),
+        }
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn manual(clock: Arc<ManualClock>) -> Self {
+        Self(Source::Manual(clock))
+    }
+}
+
 /// A clock that moves only when it is told to.
 #[derive(Debug, Default)]
 pub(crate) struct ManualClock {
@@ -66,7 +128,11 @@ impl ManualClock {
 
     fn now(&self) -> Tick {
         // However far a test goes, what never ends has not ended.
-        Tick::new(1).after(Duration::from_nanos(self.elapsed.load(Ordering::Acquire))).min(Tick::new(u64::MAX - 1))
+        Tick::new(1).after(self.elapsed()).min(Tick::new(u64::MAX - 1))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.elapsed.load(Ordering::Acquire))
     }
 }
 

@@ -2,7 +2,11 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "durable")]
+pub mod backend;
 mod clock;
+#[cfg(feature = "durable")]
+mod codec;
 mod context;
 mod engine;
 mod error;
@@ -14,9 +18,13 @@ mod outcome;
 mod policy;
 #[cfg(feature = "testing")]
 mod realm;
+#[cfg(feature = "durable")]
+pub mod record;
 mod scopes;
 #[cfg(feature = "testing")]
 mod span;
+#[cfg(feature = "durable")]
+pub mod store;
 mod sync;
 mod table;
 #[cfg(feature = "testing")]
