@@ -1,12 +1,13 @@
 //! Which executions the running code is inside of, per thread, and lent to a task while it is polled.
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::key::{Key, Text};
 use crate::sync::thread_local;
 use hmac_sha256::Hash as Sha256;
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One execution, as the stack holds it.
 #[derive(Clone, Debug)]
@@ -17,6 +18,27 @@ pub(crate) struct Frame {
     pub(crate) attempt: u32,
     /// Zero until the body asks for it.
     token: u64,
+    fence: Option<Arc<Fence>>,
+}
+
+/// What a store granted, and whether it still holds.
+#[derive(Debug)]
+pub(crate) struct Fence {
+    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "only stores grant"))]
+    token: u64,
+    lost: AtomicBool,
+}
+
+#[cfg(feature = "durable")]
+impl Fence {
+    pub(crate) fn new(token: u64) -> Arc<Self> {
+        Arc::new(Self { token, lost: AtomicBool::new(false) })
+    }
+
+    /// Another caller took the key over, or may have.
+    pub(crate) fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
 }
 
 thread_local! {
@@ -32,7 +54,15 @@ fn next_token() -> u64 {
 
 impl Frame {
     pub(crate) fn new(table: usize, key: Key, scope: &'static str, attempt: u32) -> Self {
-        Self { table, key, scope, attempt, token: 0 }
+        Self { table, key, scope, attempt, token: 0, fence: None }
+    }
+
+    /// The execution is one that a store granted.
+    #[cfg(feature = "durable")]
+    pub(crate) fn granted(&mut self, attempt: u32, fence: Arc<Fence>) {
+        self.attempt = attempt;
+        self.token = fence.token;
+        self.fence = Some(fence);
     }
 }
 
@@ -47,6 +77,11 @@ impl Seated {
 
     pub(crate) fn frame(&self) -> Option<&Frame> {
         self.0.as_ref()
+    }
+
+    #[cfg(feature = "durable")]
+    pub(crate) fn frame_mut(&mut self) -> Option<&mut Frame> {
+        self.0.as_mut()
     }
 
     /// Puts the frame on the stack until the guard is dropped, also by a panic.
@@ -187,7 +222,12 @@ impl Execution {
     /// # Errors
     /// [`LeaseLost`](crate::error::ErrorKind::LeaseLost) when another caller took it over, which cannot happen in process.
     pub fn check(&self) -> Result<(), Error> {
-        Ok(())
+        match &self.frame.fence {
+            Some(fence) if fence.lost.load(Ordering::Acquire) => {
+                Err(Error::new(ErrorKind::LeaseLost, self.frame.scope))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -3,7 +3,12 @@
 mod blocking;
 #[cfg(feature = "tokio")]
 mod detached;
+#[cfg(feature = "durable")]
+mod durable;
+#[cfg(feature = "durable")]
+mod errand;
 mod future;
+mod leading;
 mod waiting;
 
 pub(crate) use blocking::run_blocking;

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "durable")]
 pub mod backend;
+#[cfg(feature = "durable")]
+mod blocking;
 mod clock;
 #[cfg(feature = "durable")]
 mod codec;
@@ -12,6 +14,8 @@ mod engine;
 mod error;
 mod flight;
 pub mod key;
+#[cfg(feature = "durable")]
+mod lease;
 mod observe;
 mod operation;
 mod outcome;

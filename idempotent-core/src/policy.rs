@@ -50,14 +50,43 @@ pub enum Missing {
     Reject,
 }
 
+/// What is done with work whose leader vanished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnInterruption {
+    /// The next caller runs it again, after the lease.
+    Retry,
+    /// The same, until there were this many attempts after the first; then it is interrupted.
+    RetryUpTo(u32),
+    /// Nobody runs it again: its effect may have happened.
+    Fail,
+}
+
+/// What was chosen for records that outlive the process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Durable {
+    pub(crate) interrupted: OnInterruption,
+    /// How long a silent leader is believed.
+    pub(crate) lease: Duration,
+    /// When renewal stops, for a body that hangs.
+    pub(crate) max_run: Option<Duration>,
+}
+
 /// Everything that was chosen for one operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy {
     pub(crate) retention: Retention,
     pub(crate) in_flight: InFlight,
     pub(crate) capacity: Option<NonZeroUsize>,
+    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "only stores ask for it"))]
+    pub(crate) durable: Durable,
 }
 
 impl Policy {
-    pub(crate) const DEFAULT: Self = Self { retention: Retention::DEFAULT, in_flight: InFlight::Wait, capacity: None };
+    pub(crate) const DEFAULT: Self = Self {
+        retention: Retention::DEFAULT,
+        in_flight: InFlight::Wait,
+        capacity: None,
+        durable: Durable { interrupted: OnInterruption::Fail, lease: Duration::from_secs(30), max_run: None },
+    };
 }

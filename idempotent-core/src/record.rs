@@ -3,6 +3,8 @@
 //! A pure function from (what is held, who asks, now) to a verdict. Embedded stores call it inside their own lock or
 //! transaction; remote stores say it again in their own language, and are held to it by replaying random histories.
 
+pub use crate::policy::OnInterruption;
+
 use crate::clock::Timestamp;
 use std::fmt;
 use std::time::Duration;
@@ -15,18 +17,6 @@ impl fmt::Debug for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Owner(..)")
     }
-}
-
-/// What is done with work whose leader vanished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum OnInterruption {
-    /// The next caller runs it again, after the lease.
-    Retry,
-    /// The same, until there were this many attempts after the first; then it is interrupted.
-    RetryUpTo(u32),
-    /// Nobody runs it again: its effect may have happened.
-    Fail,
 }
 
 /// Where a record stands.

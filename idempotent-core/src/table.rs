@@ -80,6 +80,11 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
         self.scope
     }
 
+    #[cfg(feature = "durable")]
+    pub(crate) fn retention(&self) -> Retention {
+        self.retention
+    }
+
     pub(crate) fn in_flight(&self) -> InFlight {
         self.in_flight
     }

@@ -1,6 +1,8 @@
 //! A caller's hold on a key: what its drop undoes, whatever happened.
 
 use super::{Settled, Table};
+#[cfg(feature = "durable")]
+use crate::context::Fence;
 use crate::context::{Entered, Frame, Seated};
 use crate::flight::{Flight, Sight};
 use crate::key::{Key, Print};
@@ -47,6 +49,14 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> Lead<'a, T, P> {
     pub(crate) fn new(table: TableRef<'a, T, P>, key: Key, attempt: u32) -> Self {
         let seated = Seated::new(Frame::new(table.id(), key, table.scope(), attempt));
         Self { table, seated, settled: false }
+    }
+
+    /// The execution is one that a store granted.
+    #[cfg(feature = "durable")]
+    pub(crate) fn granted(&mut self, attempt: u32, fence: Arc<Fence>) {
+        if let Some(frame) = self.seated.frame_mut() {
+            frame.granted(attempt, fence);
+        }
     }
 
     /// Puts the execution where its body can see it, until the guard is dropped.

@@ -1,0 +1,80 @@
+//! A body that runs under a hold: polled, judged and dropped inside its execution.
+
+use crate::key::Print;
+use crate::table::Lead;
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pin_project! {
+    pub(super) struct Leading<'a, T, P, Fut>
+    where
+        T: Clone,
+        T: Send,
+        T: Sync,
+        T: 'static,
+        P: Print,
+    {
+        #[pin]
+        body: Option<Fut>,
+        lead: Option<Lead<'a, T, P>>,
+    }
+
+    impl<T, P, Fut> PinnedDrop for Leading<'_, T, P, Fut>
+    where
+        T: Clone,
+        T: Send,
+        T: Sync,
+        T: 'static,
+        P: Print,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            this.drop_body();
+        }
+    }
+}
+
+impl<'a, T, P, Fut> Leading<'a, T, P, Fut>
+where
+    T: Clone + Send + Sync + 'static,
+    P: Print,
+{
+    /// The body begins in its execution, since a function that returns a future by hand runs code before the first poll.
+    pub(super) fn begin(mut lead: Option<Lead<'a, T, P>>, body: impl FnOnce() -> Fut) -> Self {
+        let entered = lead.as_mut().map(Lead::enter);
+        let body = body();
+        drop(entered);
+        Self { body: Some(body), lead }
+    }
+
+    /// Drops the body, and what it borrows or owns, inside its execution, and returns the hold.
+    pub(super) fn drop_body(self: Pin<&mut Self>) -> Option<Lead<'a, T, P>> {
+        let mut this = self.project();
+        let mut lead = this.lead.take();
+        let entered = lead.as_mut().map(Lead::enter);
+        this.body.set(None);
+        drop(entered);
+        lead
+    }
+
+    /// Polls the body; its outcome is judged inside the execution too.
+    pub(super) fn poll_body<S>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        judge: impl FnOnce(&Fut::Output) -> S,
+    ) -> Poll<(Fut::Output, S, Option<Lead<'a, T, P>>)>
+    where
+        Fut: Future,
+    {
+        let this = self.as_mut().project();
+        // Polled again after its outcome, which no caller does twice.
+        let Some(body) = this.body.as_pin_mut() else { return Poll::Pending };
+        let entered = this.lead.as_mut().map(Lead::enter);
+        let polled = body.poll(cx).map(|outcome| {
+            let judged = judge(&outcome);
+            (outcome, judged)
+        });
+        drop(entered);
+        polled.map(|(outcome, judged)| (outcome, judged, self.drop_body()))
+    }
+}
