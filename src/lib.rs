@@ -21,6 +21,11 @@ pub use idempotent_core::{
     Call, Error, ErrorKind, Execution, How, InFlight, Missing, ObserveAsync, Observed, Operation, Retention, current,
     key, observe, observe_async,
 };
+#[cfg(feature = "durable")]
+#[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+pub use idempotent_core::{
+    DurableCall, OnInterruption, Records, SharedStore, backend, connect, install, record, store,
+};
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use idempotent_macros::{ToKey, idempotent};

@@ -4,9 +4,13 @@ pub use crate::outcome::Fallible;
 
 use crate::error::Error;
 use crate::key::Print;
+#[cfg(feature = "durable")]
+use crate::operation::DurableCall;
 use crate::operation::{Call, Identity};
 use crate::outcome::{Keep, KeepAll, KeepIf, KeepOk, KeepUnseen, Plan, Share};
 use crate::table::Settled;
+#[cfg(feature = "durable")]
+use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
 
 /// A body's return type, to choose a plan by.
@@ -167,4 +171,32 @@ where
     Ret: Send + 'static,
 {
     call.run_detached_as(Identity::of_body::<F>(), plan, body)
+}
+
+#[cfg(feature = "durable")]
+#[track_caller]
+pub fn run_durable<Ret, P, K, F>(call: DurableCall<'_, P>, plan: Plan<Ret, K>, body: F) -> Ret
+where
+    P: Print,
+    K: Keep<Ret>,
+    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    F: FnOnce() -> Ret,
+{
+    call.run_as(Identity::of_body::<F>(), plan, body)
+}
+
+#[cfg(feature = "durable")]
+pub fn run_durable_async<Ret, P, K, F, Fut>(
+    call: DurableCall<'_, P>,
+    plan: Plan<Ret, K>,
+    body: F,
+) -> impl Future<Output = Ret>
+where
+    P: Print,
+    K: Keep<Ret>,
+    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Ret>,
+{
+    call.run_async_as(Identity::of_body::<F>(), plan, body)
 }

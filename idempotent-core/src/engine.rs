@@ -14,6 +14,10 @@ mod waiting;
 pub(crate) use blocking::run_blocking;
 #[cfg(feature = "tokio")]
 pub(crate) use detached::{RunDetached, run_detached};
+#[cfg(feature = "durable")]
+pub(crate) use durable::{Shared, run_async as run_durable_async, run_blocking as run_durable};
+#[cfg(feature = "durable")]
+pub(crate) use errand::Errand;
 pub(crate) use future::{Run, run_async};
 
 use crate::error::{Error, ErrorKind};

@@ -13,6 +13,8 @@ mod context;
 mod engine;
 mod error;
 mod flight;
+#[cfg(feature = "durable")]
+mod installed;
 pub mod key;
 #[cfg(feature = "durable")]
 mod lease;
@@ -24,6 +26,8 @@ mod policy;
 mod realm;
 #[cfg(feature = "durable")]
 pub mod record;
+#[cfg(feature = "durable")]
+mod records;
 mod scopes;
 #[cfg(feature = "testing")]
 mod span;
@@ -40,6 +44,16 @@ pub mod __private;
 
 pub use context::{Execution, current};
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "durable")]
+pub use installed::{connect, install};
+#[cfg(feature = "durable")]
+pub use lease::SharedStore;
 pub use observe::{How, ObserveAsync, Observed, observe, observe_async};
+#[cfg(feature = "durable")]
+pub use operation::DurableCall;
 pub use operation::{Call, Operation};
+#[cfg(feature = "durable")]
+pub use policy::OnInterruption;
 pub use policy::{InFlight, Missing, Retention};
+#[cfg(feature = "durable")]
+pub use records::Records;

@@ -17,9 +17,9 @@ use std::fmt;
 /// recursion, a key reused with another fingerprint, and what the operation's policy refuses.
 #[must_use = "a call does nothing until it is told what to run"]
 pub struct Call<'a, P = NoFingerprint> {
-    operation: &'a Operation,
-    scope: Option<&'static str>,
-    ask: Ask<P>,
+    pub(super) operation: &'a Operation,
+    pub(super) scope: Option<&'static str>,
+    pub(super) ask: Ask<P>,
 }
 
 impl<'a> Call<'a, NoFingerprint> {
