@@ -10,6 +10,8 @@ mod clock;
 #[cfg(feature = "durable")]
 mod codec;
 mod context;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod engine;
 mod error;
 mod flight;

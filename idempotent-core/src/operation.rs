@@ -74,12 +74,16 @@ impl Operation {
         self
     }
 
-    /// The most records kept at once, executions in flight included; unbounded unless this is said, and for zero.
+    /// The most records kept at once, executions in flight included; unbounded unless this is said.
     ///
     /// When they are there, those that have expired are taken away, and then new keys are refused as
     /// [`Full`](crate::error::ErrorKind::Full): dropping a record before its time would be a cache.
+    ///
+    /// # Panics
+    /// For zero, which in a `static` is a compile error.
     #[must_use]
     pub const fn capacity(mut self, records: usize) -> Self {
+        assert!(records > 0, "a capacity of zero refuses every call");
         self.policy.capacity = NonZeroUsize::new(records);
         self
     }

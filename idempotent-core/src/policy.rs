@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// How long a completed outcome answers, from its completion; answering does not extend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retention {
     /// For as long as the process lives (in process), or until somebody forgets it.
     Forever,
@@ -31,6 +32,7 @@ impl From<Duration> for Retention {
 
 /// What a duplicate does while the first call with its key runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InFlight {
     /// It waits for the outcome.
     #[default]
@@ -43,6 +45,7 @@ pub enum InFlight {
 
 /// What a call without a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Missing {
     /// It runs its body, unprotected.
     Run,

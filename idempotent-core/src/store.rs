@@ -234,7 +234,8 @@ pub trait Store: Send + Sync + 'static {
     /// Takes a record away, whatever it stands at; whether there was one.
     fn forget(&self, place: Place) -> Answer<'_, bool>;
 
-    /// Writes an outcome over a record that is interrupted; whether it was.
+    /// Writes an outcome over a record that is interrupted; whether it was. The record gets a new token, so that a
+    /// holder that comes back late is superseded, and does not take the outcome for its own.
     fn resolve(&self, place: Place, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, bool>;
 
     /// Up to `limit` records of a scope after `after`, in the order of their keys.

@@ -188,8 +188,14 @@ impl Store for MemoryStore {
     fn resolve(&self, place: Place, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, bool> {
         let ends = retention.map(|span| self.shared.clock.now().after(span));
         let mut records = self.shared.records();
-        let interrupted = records.by_place.get_mut(&place).filter(|record| record.state == State::Interrupted);
-        let resolved = interrupted.map(|record| record.state = State::Completed { outcome, ends }).is_some();
+        let Records { by_place, last_token } = &mut *records;
+        let interrupted = by_place.get_mut(&place).filter(|record| record.state == State::Interrupted);
+        let resolved = interrupted.is_some();
+        if let Some(record) = interrupted {
+            *last_token += 1;
+            record.token = *last_token;
+            record.state = State::Completed { outcome, ends };
+        }
         drop(records);
         self.shared.announce(&place);
         ready(resolved)

@@ -2,6 +2,7 @@
 
 use super::waiting::{Waited, wait_blocking};
 use super::{Ask, Begun, begin};
+use crate::context::enter;
 use crate::error::Error;
 use crate::key::Print;
 use crate::observe::{How, Place};
@@ -67,7 +68,9 @@ where
             outcome
         }
         Stand::Unprotected => {
+            let outside = enter(None);
             let outcome = body();
+            drop(outside);
             place.tell(How::Unprotected);
             outcome
         }

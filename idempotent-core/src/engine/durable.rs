@@ -9,6 +9,7 @@ use super::waiting::{Waited, Waiting};
 use super::{Ask, Begun, begin};
 use crate::blocking::block_on;
 use crate::codec::encode;
+use crate::context::enter;
 use crate::error::Error;
 use crate::key::Print;
 use crate::lease::Held;
@@ -110,8 +111,11 @@ where
         Stand::Answered(answer, how) => return answered(answer, how),
         Stand::Refused(error) => return answered(Err(error), How::Refused),
         Stand::Unprotected => {
+            let outside = enter(None);
+            let outcome = body();
+            drop(outside);
             place.tell(How::Unprotected);
-            return body();
+            return outcome;
         }
         Stand::Lead(lead) => lead,
     };
@@ -178,7 +182,8 @@ where
         Stand::Answered(answer, how) => (answer, how),
         Stand::Refused(error) => (Err(error), How::Refused),
         Stand::Unprotected => {
-            let outcome = body().await;
+            let mut leading = pin!(Leading::<Shared<K::Kept>, P, _>::begin(None, body));
+            let (outcome, (), _) = poll_fn(|cx| leading.as_mut().poll_body(cx, |_| ())).await;
             place.tell(How::Unprotected);
             return outcome;
         }

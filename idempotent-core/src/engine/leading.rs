@@ -1,5 +1,6 @@
 //! A body that runs under a hold: polled, judged and dropped inside its execution.
 
+use crate::context::{Entered, enter};
 use crate::key::Print;
 use crate::table::Lead;
 use pin_project_lite::pin_project;
@@ -41,7 +42,7 @@ where
 {
     /// The body begins in its execution, since a function that returns a future by hand runs code before the first poll.
     pub(super) fn begin(mut lead: Option<Lead<'a, T, P>>, body: impl FnOnce() -> Fut) -> Self {
-        let entered = lead.as_mut().map(Lead::enter);
+        let entered = entered(lead.as_mut());
         let body = body();
         drop(entered);
         Self { body: Some(body), lead }
@@ -51,7 +52,7 @@ where
     pub(super) fn drop_body(self: Pin<&mut Self>) -> Option<Lead<'a, T, P>> {
         let mut this = self.project();
         let mut lead = this.lead.take();
-        let entered = lead.as_mut().map(Lead::enter);
+        let entered = entered(lead.as_mut());
         this.body.set(None);
         drop(entered);
         lead
@@ -69,7 +70,7 @@ where
         let this = self.as_mut().project();
         // Polled again after its outcome, which no caller does twice.
         let Some(body) = this.body.as_pin_mut() else { return Poll::Pending };
-        let entered = this.lead.as_mut().map(Lead::enter);
+        let entered = entered(this.lead.as_mut());
         let polled = body.poll(cx).map(|outcome| {
             let judged = judge(&outcome);
             (outcome, judged)
@@ -77,4 +78,13 @@ where
         drop(entered);
         polled.map(|(outcome, judged)| (outcome, judged, self.drop_body()))
     }
+}
+
+/// The body's execution, or none where it runs unprotected.
+fn entered<'l, T, P>(lead: Option<&'l mut Lead<'_, T, P>>) -> Entered<'l>
+where
+    T: Clone + Send + Sync + 'static,
+    P: Print,
+{
+    lead.map_or_else(|| enter(None), Lead::enter)
 }

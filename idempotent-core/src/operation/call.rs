@@ -44,9 +44,10 @@ impl<'a> Call<'a, NoFingerprint> {
     /// ```
     pub fn fingerprint(self, value: &(impl ToFingerprint + ?Sized)) -> Call<'a, Fingerprint> {
         let Ask { text, missing, retention, .. } = self.ask;
-        let (text, print) = match Fingerprint::of(value) {
-            Some(print) => (text, print),
-            None => (Text::Refused(Refusal::Unwritable), Fingerprint::NONE),
+        let (text, print) = match (text, Fingerprint::of(value)) {
+            (text, Some(print)) => (text, print),
+            (Text::Refused(refusal), None) => (Text::Refused(refusal), Fingerprint::NONE),
+            (_, None) => (Text::Refused(Refusal::Fingerprint), Fingerprint::NONE),
         };
         Call { operation: self.operation, scope: self.scope, ask: Ask { text, print, missing, retention } }
     }
