@@ -1,0 +1,7 @@
+//! Annotated functions: what only the attribute can get wrong.
+
+mod failing;
+mod outcomes;
+mod refusing;
+mod shapes;
+mod sharing;
