@@ -13,6 +13,9 @@ pub mod guarantees;
 
 #[doc(hidden)]
 pub use idempotent_core::__private;
+#[cfg(feature = "contract")]
+#[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
+pub use idempotent_core::contract;
 pub use idempotent_core::key::{ToFingerprint, ToKey};
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

@@ -3,7 +3,7 @@
 pub use crate::outcome::Fallible;
 
 use crate::error::Error;
-use crate::key::Print;
+use crate::key::{Print, ToFingerprint, ToKey};
 #[cfg(feature = "durable")]
 use crate::operation::DurableCall;
 use crate::operation::{Call, Identity};
@@ -25,6 +25,18 @@ pub fn returns<R, F: FnOnce() -> R>(_: &F) -> Returns<R> {
 #[inline]
 pub fn returns_async<F: FnOnce() -> Fut, Fut: Future>(_: &F) -> Returns<Fut::Output> {
     Returns(PhantomData)
+}
+
+/// A part of a key: one that is none is reported where it is written, and not only for the whole key.
+#[inline]
+pub fn part<T: ToKey + ?Sized>(part: &T) -> &T {
+    part
+}
+
+/// A part of a fingerprint; see [`part`].
+#[inline]
+pub fn print_part<T: ToFingerprint + ?Sized>(part: &T) -> &T {
+    part
 }
 
 impl<T, E: From<Error>> Returns<Result<T, E>> {

@@ -2,31 +2,39 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-struct Unpark(Thread);
+/// Wakes a thread. The flag is what counts: a `park` inside the future may take the thread's token away.
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 
 /// Blocks the thread until the future is ready. The future must not need this thread to get ready.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
+    let waker = Waker::from(unpark.clone());
     let mut cx = Context::from_waker(&waker);
     loop {
-        match future.as_mut().poll(&mut cx) {
-            Poll::Ready(output) => return output,
-            // A wake-up before this leaves a token, so that it returns at once; a stray one costs a look.
-            Poll::Pending => thread::park(),
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        while !unpark.woken.swap(false, Ordering::Acquire) {
+            thread::park();
         }
     }
 }
@@ -35,7 +43,9 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 mod tests {
     use super::block_on;
     use event_listener::Event;
+    use std::future::poll_fn;
     use std::sync::Arc;
+    use std::task::Poll;
     use std::thread;
 
     #[test]
@@ -46,5 +56,19 @@ mod tests {
         block_on(listener);
         assert!(notifier.join().is_ok());
         assert_eq!(block_on(async { 7 }), 7);
+    }
+    #[test]
+    fn a_wake_up_is_not_lost_to_a_thread_that_parks_in_the_future() {
+        let mut polls = 0;
+        let ready = poll_fn(|cx| {
+            polls += 1;
+            if polls == 2 {
+                return Poll::Ready(7);
+            }
+            cx.waker().wake_by_ref();
+            thread::park();
+            Poll::Pending
+        });
+        assert_eq!(block_on(ready), 7);
     }
 }

@@ -1,9 +1,17 @@
 //! What time it is, for records: monotonic, coarse, and replaceable in tests.
 
+#[cfg(feature = "durable")]
+mod wall;
+
+#[cfg(feature = "durable")]
+pub use wall::Timestamp;
+#[cfg(feature = "durable")]
+pub(crate) use wall::WallClock;
+
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// A point on a [`Clock`], in that clock's ticks. Never zero, so that a record's end has a niche.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,68 +55,6 @@ impl Clock {
             Self::System => Tick::new(coarsetime::Instant::now_without_cache_update().as_ticks()),
             Self::Manual(clock) => clock.now(),
         }
-    }
-}
-
-/// A point in time that outlives the process: microseconds since the beginning of 1970.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
-
-impl Timestamp {
-    /// From microseconds since the beginning of 1970.
-    #[must_use]
-    pub const fn from_micros(micros: i64) -> Self {
-        Self(micros)
-    }
-
-    /// As microseconds since the beginning of 1970.
-    #[must_use]
-    pub const fn as_micros(self) -> i64 {
-        self.0
-    }
-
-    /// This point and `span` more, or the last point that can be told.
-    #[must_use]
-    pub fn after(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
-    }
-
-    /// How long it is from here to `later`; nothing if that has passed.
-    #[must_use]
-    pub fn until(self, later: Self) -> Duration {
-        Duration::from_micros(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
-    }
-}
-
-/// The time by which a store judges leases and retention: the system's, or one that a test moves.
-#[derive(Clone, Debug, Default)]
-pub struct WallClock(Source);
-
-#[derive(Clone, Debug, Default)]
-enum Source {
-    #[default]
-    System,
-    #[cfg_attr(not(any(test, feature = "testing")), expect(dead_code, reason = "only tests make one"))]
-    Manual(Arc<ManualClock>),
-}
-
-impl WallClock {
-    /// The time now.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        match &self.0 {
-            Source::System => {
-                let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                Timestamp::default().after(since)
-            }
-            // A year like any other, so that a span taken from it stays in range.
-            Source::Manual(clock) => Timestamp::from_micros(1_700_000_000_000_000).after(clock.elapsed()),
-        }
-    }
-
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn manual(clock: Arc<ManualClock>) -> Self {
-        Self(Source::Manual(clock))
     }
 }
 

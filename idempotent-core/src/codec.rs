@@ -36,7 +36,14 @@ impl fmt::Display for Unreadable {
     }
 }
 
-impl std::error::Error for Unreadable {}
+impl std::error::Error for Unreadable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Changed(error) => Some(error),
+            Self::Tombstone | Self::Unknown => None,
+        }
+    }
+}
 
 /// The bytes of an outcome; a tombstone where it cannot be encoded or is larger than `max` bytes.
 pub(crate) fn encode(value: &impl Serialize, max: usize) -> Vec<u8> {

@@ -1,13 +1,20 @@
 //! Which executions the running code is inside of, per thread, and lent to a task while it is polled.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+#[cfg(feature = "durable")]
+use crate::error::ErrorKind;
 use crate::key::{Key, Text};
 use crate::sync::thread_local;
 use hmac_sha256::Hash as Sha256;
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::{Arc, Weak};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(any(feature = "durable", feature = "tokio"))]
+use std::sync::Arc;
+#[cfg(feature = "tokio")]
+use std::sync::Weak;
+#[cfg(feature = "durable")]
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One execution, as the stack holds it.
 #[derive(Clone, Debug)]
@@ -18,11 +25,14 @@ pub(crate) struct Frame {
     attempt: u32,
     /// Zero until the body asks for it.
     token: u64,
+    #[cfg(feature = "durable")]
     fence: Option<Arc<Fence>>,
+    #[cfg(feature = "tokio")]
     life: Life,
 }
 
 /// How long an execution lasts, for those that it left behind in tasks of their own.
+#[cfg(feature = "tokio")]
 #[derive(Clone, Debug)]
 enum Life {
     /// It lasts as long as its frame; the share is made when the first one asks.
@@ -32,9 +42,9 @@ enum Life {
 }
 
 /// What a store granted, and whether it still holds.
+#[cfg(feature = "durable")]
 #[derive(Debug)]
 pub(crate) struct Fence {
-    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "only stores grant"))]
     token: u64,
     lost: AtomicBool,
 }
@@ -65,7 +75,17 @@ fn next_token() -> u64 {
 
 impl Frame {
     pub(crate) fn new(table: usize, key: Key, scope: &'static str, attempt: u32) -> Self {
-        Self { table, key, scope, attempt, token: 0, fence: None, life: Life::Own(None) }
+        Self {
+            table,
+            key,
+            scope,
+            attempt,
+            token: 0,
+            #[cfg(feature = "durable")]
+            fence: None,
+            #[cfg(feature = "tokio")]
+            life: Life::Own(None),
+        }
     }
 
     /// The execution is one that a store granted.
@@ -76,11 +96,19 @@ impl Frame {
         self.fence = Some(fence);
     }
 
+    #[cfg(feature = "tokio")]
     fn is_alive(&self) -> bool {
         match &self.life {
             Life::Own(_) => true,
             Life::Parents(life) => life.strong_count() > 0,
         }
+    }
+
+    /// Without tasks of their own, bodies are on the stack for as long as they run.
+    #[cfg(not(feature = "tokio"))]
+    #[expect(clippy::unused_self, reason = "it does not matter which")]
+    fn is_alive(&self) -> bool {
+        true
     }
 
     /// The same execution, as a task sees it that may outlast it.
@@ -239,12 +267,11 @@ impl Execution {
     /// # Errors
     /// [`LeaseLost`](crate::error::ErrorKind::LeaseLost) when another caller took it over, which cannot happen in process.
     pub fn check(&self) -> Result<(), Error> {
-        match &self.frame.fence {
-            Some(fence) if fence.lost.load(Ordering::Acquire) => {
-                Err(Error::new(ErrorKind::LeaseLost, self.frame.scope))
-            }
-            _ => Ok(()),
+        #[cfg(feature = "durable")]
+        if self.frame.fence.as_ref().is_some_and(|fence| fence.lost.load(Ordering::Acquire)) {
+            return Err(Error::new(ErrorKind::LeaseLost, self.frame.scope));
         }
+        Ok(())
     }
 }
 

@@ -57,8 +57,9 @@ impl SharedStore {
         self.shared.keeper.record_later(hold, outcome, retention);
     }
 
-    /// How many outcomes could not be recorded yet and are tried again.
-    pub(crate) fn unrecorded(&self) -> usize {
+    /// How many outcomes could not be recorded yet, because the store was away, and are tried again until they are.
+    #[must_use]
+    pub fn unrecorded(&self) -> usize {
         self.shared.keeper.unrecorded()
     }
 }

@@ -15,6 +15,8 @@ pub mod contract;
 mod engine;
 mod error;
 mod flight;
+#[cfg(test)]
+mod golden;
 #[cfg(feature = "durable")]
 mod installed;
 pub mod key;

@@ -54,6 +54,7 @@ pub enum Missing {
 }
 
 /// What is done with work whose leader vanished.
+#[cfg(feature = "durable")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnInterruption {
@@ -66,6 +67,7 @@ pub enum OnInterruption {
 }
 
 /// What was chosen for records that outlive the process.
+#[cfg(feature = "durable")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Durable {
     pub(crate) interrupted: OnInterruption,
@@ -81,7 +83,7 @@ pub(crate) struct Policy {
     pub(crate) retention: Retention,
     pub(crate) in_flight: InFlight,
     pub(crate) capacity: Option<NonZeroUsize>,
-    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "only stores ask for it"))]
+    #[cfg(feature = "durable")]
     pub(crate) durable: Durable,
 }
 
@@ -90,6 +92,7 @@ impl Policy {
         retention: Retention::DEFAULT,
         in_flight: InFlight::Wait,
         capacity: None,
+        #[cfg(feature = "durable")]
         durable: Durable { interrupted: OnInterruption::Fail, lease: Duration::from_secs(30), max_run: None },
     };
 }

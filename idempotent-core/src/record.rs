@@ -3,9 +3,9 @@
 //! A pure function from (what is held, who asks, now) to a verdict. Embedded stores call it inside their own lock or
 //! transaction; remote stores say it again in their own language, and are held to it by replaying random histories.
 
+pub use crate::clock::Timestamp;
 pub use crate::policy::OnInterruption;
 
-use crate::clock::Timestamp;
 use std::fmt;
 use std::time::Duration;
 

@@ -66,6 +66,7 @@ pub enum Settled<T> {
 /// What is left of an execution and of records that ended: the user's values, whose drop may do anything.
 pub(crate) struct Residue<T, P> {
     outcomes: [Option<T>; 2],
+    #[expect(dead_code, reason = "it is there for its drop")]
     expired: Vec<Entry<T, P>>,
 }
 

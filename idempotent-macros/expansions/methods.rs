@@ -26,7 +26,13 @@ impl Bank {
             static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
             &OPERATION
         };
-        let call = operation.call(&(&self.name, &id));
+        let call = operation
+            .call(
+                &(
+                    ::idempotently::__private::part(&self.name),
+                    ::idempotently::__private::part(&id),
+                ),
+            );
         let body = || -> Self {
             self.paid += id;
             self.clone()

@@ -77,8 +77,8 @@ impl Shared {
     fn complete(&self, hold: &Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Recorded {
         let now = self.clock.now();
         let mut records = self.records();
-        let held = records.by_place.get_mut(&hold.place);
-        match (judge_completion(held.as_deref(), hold.token, now), held) {
+        let record = records.by_place.get_mut(&hold.place);
+        match (judge_completion(record.as_deref(), hold.token, now), record) {
             (Completion::Record, Some(record)) => {
                 record.state = State::Completed { outcome, ends: retention.map(|span| now.after(span)) };
                 Recorded::Done

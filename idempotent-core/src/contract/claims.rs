@@ -108,10 +108,10 @@ pub fn a_lapsed_lease_is_taken_over(subject: &dyn Subject) {
         let remaining = case.there.find_in_flight(&next);
         assert!(remaining > Duration::ZERO && remaining < holder.lease, "{remaining:?} of {:?}", holder.lease);
         case.pass_the_rest(holder.lease);
-        let taken = case.there.grant(&next);
-        assert_eq!(taken.1, attempt);
-        assert!(taken.0 > token, "token {} after {token}", taken.0);
-        (holder, token) = (next, taken.0);
+        let granted = case.there.grant(&next);
+        assert_eq!(granted.1, attempt);
+        assert!(granted.0 > token, "token {} after {token}", granted.0);
+        (holder, token) = (next, granted.0);
     }
     assert_eq!(case.here.standing(&holder.place), Standing::InFlight);
 }

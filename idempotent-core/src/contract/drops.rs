@@ -26,7 +26,9 @@ pub fn a_grant_that_nobody_takes_is_given_back(subject: &dyn Subject) {
         let polled = claiming.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         if let Poll::Ready(answer) = polled {
             // It was granted and taken, which is another matter.
-            let Ok(Claimed::Granted { token, .. }) = answer else { panic!("the key is free, and the claim {answer:?}") };
+            let Ok(Claimed::Granted { token, .. }) = answer else {
+                panic!("the key is free, and the claim {answer:?}")
+            };
             assert!(case.here.release(&Hold { place: case.place(&key), token }, Release::Free));
         } else {
             thread::sleep(Duration::from_micros(random() % 2000));

@@ -142,7 +142,7 @@ pub fn tokens_only_grow(subject: &dyn Subject) {
     let case = Case::new(subject);
     let span = case.span();
     let mut last = 0;
-    for round in 0..3 {
+    for round in 0..2 {
         for between in ["released", "forgotten", "outcome forgotten", "ended", "ended and purged", "taken over"] {
             let handle = case.handles()[round % 2];
             let hold = handle.hold(&case.brief("key"));

@@ -120,7 +120,9 @@ pub fn records_are_listed_in_the_order_of_their_keys(subject: &dyn Subject) {
                 assert!(next.len() <= page, "{} on a page of {page}", next.len());
                 let Some(last) = next.last() else { break };
                 after = Some(last.place.key.to_string());
-                assert!(next.iter().all(|seen| seen.standing == Standing::InFlight && seen.place.scope == case.scope()));
+                assert!(
+                    next.iter().all(|seen| seen.standing == Standing::InFlight && seen.place.scope == case.scope())
+                );
                 listed.extend(next.into_iter().map(|seen| seen.place.key.to_string()));
                 assert!(listed.len() <= keys.len(), "more than there are: {listed:?}");
             }

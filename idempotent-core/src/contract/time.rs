@@ -46,14 +46,14 @@ pub fn what_has_no_end_does_not_end(subject: &dyn Subject) {
     let hold = case.here.hold(&case.claim("longest"));
     assert_eq!(case.here.complete(&hold, b"outcome", Some(Duration::MAX)), Recorded::Done);
     let claim = Claim { lease: Duration::MAX, ..case.claim("held") };
-    let held = case.here.hold(&claim);
+    let believed = case.here.hold(&claim);
     // A clock that is moved may as well go far.
     case.pass(if subject.goes_by_itself() { case.span() } else { Duration::from_hours(24 * 365 * 100) });
     for key in ["for ever", "longest"] {
         assert_eq!(case.there.claim(&case.claim(key)), Claimed::Completed { outcome: b"outcome".to_vec() }, "{key}");
     }
     assert!(case.there.find_in_flight(&case.claim("held")) > LONG);
-    assert_eq!(case.there.renew(&[&held], Duration::MAX), [true]);
+    assert_eq!(case.there.renew(&[&believed], Duration::MAX), [true]);
     assert!(case.there.find_in_flight(&case.claim("held")) > LONG);
     while case.here.purge(1000) > 0 {}
     assert_eq!(case.here.standing(&hold.place), Standing::Completed);

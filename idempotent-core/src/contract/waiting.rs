@@ -123,7 +123,7 @@ fn call(store: &Handle, place: &Place, caller: usize) -> Vec<u8> {
         match store.claim(&claim) {
             Claimed::Granted { token, .. } => {
                 let hold = Hold { place: place.clone(), token };
-                if caller % 3 == 0 {
+                if caller.is_multiple_of(3) {
                     assert!(store.release(&hold, Release::Free));
                     return call(store, place, caller + 1);
                 }

@@ -152,13 +152,11 @@ where
             None
         }
     };
-    match instead {
-        Some(answer) => answered(answer, How::Replayed),
-        None => {
-            place.tell(How::Executed);
-            outcome
-        }
+    if let Some(answer) = instead {
+        return answered(answer, How::Replayed);
     }
+    place.tell(How::Executed);
+    outcome
 }
 
 /// Answers a call that is awaited.

@@ -105,13 +105,13 @@ impl Errand {
     /// Records an outcome under a hold: first the store, then the followers.
     pub(super) fn finish(self, held: Held, outcome: Vec<u8>, retention: Option<Duration>) -> Boxed<Finished> {
         Box::pin(async move {
-            let Some(hold) = held.into_hold() else { return Finished::Own };
-            match self.store.store().complete(hold.clone(), outcome.clone(), retention).await {
+            let Some(claim) = held.into_hold() else { return Finished::Own };
+            match self.store.store().complete(claim.clone(), outcome.clone(), retention).await {
                 Ok(Recorded::Done) => Finished::Own,
                 Ok(Recorded::Superseded { outcome }) => Finished::Stored(outcome),
                 Ok(Recorded::Lost) => self.winner().await,
                 Err(_) => {
-                    self.store.record_later(hold, outcome, retention);
+                    self.store.record_later(claim, outcome, retention);
                     Finished::Own
                 }
             }

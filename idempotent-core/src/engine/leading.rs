@@ -7,6 +7,9 @@ use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+/// A body's outcome, what was made of it, and the hold that it ran under.
+pub(super) type Ended<'a, T, P, Ret, S> = (Ret, S, Option<Lead<'a, T, P>>);
+
 pin_project! {
     pub(super) struct Leading<'a, T, P, Fut>
     where
@@ -63,7 +66,7 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         judge: impl FnOnce(&Fut::Output) -> S,
-    ) -> Poll<(Fut::Output, S, Option<Lead<'a, T, P>>)>
+    ) -> Poll<Ended<'a, T, P, Fut::Output, S>>
     where
         Fut: Future,
     {

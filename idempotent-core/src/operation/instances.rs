@@ -52,6 +52,9 @@ impl Identity {
     }
 }
 
+/// The body's type, the scope it was called with, and its store.
+type Which = (TypeId, Option<&'static str>, u64);
+
 struct Instance {
     identity: TypeId,
     store: u64,
@@ -65,7 +68,7 @@ pub(super) struct Instances {
     id: OnceCell<u64>,
     /// Almost every function has one instantiation, which is found without a look-up.
     first: OnceCell<Instance>,
-    others: OnceCell<DashMap<(TypeId, Option<&'static str>, u64), Instance>>,
+    others: OnceCell<DashMap<Which, Instance>>,
 }
 
 /// A scope is compared by where it stands, which is enough to find the table again quickly.

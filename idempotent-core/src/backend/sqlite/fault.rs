@@ -37,7 +37,8 @@ pub(super) fn explain(error: Error) -> StoreError {
 fn advice(code: Option<ErrorCode>) -> &'static str {
     match code {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "the SQLite file is being written by somebody else; make those transactions shorter, or raise `busy_timeout`"
+            "the SQLite file is being written by somebody else; make those transactions shorter, \
+             or raise `busy_timeout`"
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => READ_ONLY,
         Some(ErrorCode::CannotOpen) => {

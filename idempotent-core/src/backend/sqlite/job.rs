@@ -63,17 +63,16 @@ impl Job {
     pub(super) fn run(&mut self, ledger: &mut Ledger<'_>) -> rusqlite::Result<()> {
         match self {
             // Whoever gave up before its turn wants no key.
-            Self::Claim(_, ticket) if ticket.sender.is_abandoned() => Ok(()),
+            Self::Claim(_, ticket) if ticket.sender.is_abandoned() => {
+                ticket.reply = None;
+                Ok(())
+            }
             Self::Claim(claim, ticket) => ticket.fill(ledger.claim(claim)),
             Self::Renew(holds, lease, ticket) => ticket.fill(ledger.renew(holds, *lease)),
-            Self::Complete(hold, outcome, retention, ticket) => {
-                ticket.fill(ledger.complete(hold, outcome, *retention))
-            }
+            Self::Complete(hold, outcome, retention, ticket) => ticket.fill(ledger.complete(hold, outcome, *retention)),
             Self::Release(hold, how, ticket) => ticket.fill(ledger.release(hold, *how)),
             Self::Forget(place, ticket) => ticket.fill(ledger.forget(place)),
-            Self::Resolve(place, outcome, retention, ticket) => {
-                ticket.fill(ledger.resolve(place, outcome, *retention))
-            }
+            Self::Resolve(place, outcome, retention, ticket) => ticket.fill(ledger.resolve(place, outcome, *retention)),
             Self::Purge(limit, ticket) => ticket.fill(ledger.purge(*limit)),
         }
     }
@@ -87,7 +86,9 @@ impl Job {
             },
             Self::Renew(.., ticket) => nothing(ticket.deliver()),
             Self::Complete(.., ticket) => nothing(ticket.deliver()),
-            Self::Release(.., ticket) | Self::Forget(_, ticket) | Self::Resolve(.., ticket) => nothing(ticket.deliver()),
+            Self::Release(.., ticket) | Self::Forget(_, ticket) | Self::Resolve(.., ticket) => {
+                nothing(ticket.deliver())
+            }
             Self::Purge(_, ticket) => nothing(ticket.deliver()),
         }
     }

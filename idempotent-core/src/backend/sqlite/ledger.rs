@@ -16,8 +16,7 @@ const TAKE: &str = "UPDATE idempotently_record
     SET state = 1, ends = ?1, owner = ?2, fingerprint = ?3, token = ?4, attempt = ?5, outcome = NULL WHERE id = ?6";
 const RENEW: &str = "UPDATE idempotently_record SET ends = ?1
     WHERE scope = ?2 AND key = ?3 AND state = 1 AND token = ?4";
-const COMPLETE: &str =
-    "UPDATE idempotently_record SET state = 2, ends = ?1, outcome = ?2, owner = NULL WHERE id = ?3";
+const COMPLETE: &str = "UPDATE idempotently_record SET state = 2, ends = ?1, outcome = ?2, owner = NULL WHERE id = ?3";
 const INTERRUPT: &str =
     "UPDATE idempotently_record SET state = 3, ends = NULL, outcome = NULL, owner = NULL WHERE id = ?1";
 const FREE: &str = "DELETE FROM idempotently_record WHERE scope = ?1 AND key = ?2 AND state = 1 AND token = ?3";
@@ -25,8 +24,8 @@ const GIVE_UP: &str = "UPDATE idempotently_record SET state = 3, ends = NULL, ow
     WHERE scope = ?1 AND key = ?2 AND state = 1 AND token = ?3";
 const FORGET: &str = "DELETE FROM idempotently_record WHERE scope = ?1 AND key = ?2
     RETURNING state = 2 AND ends IS NOT NULL AND ends <= ?3";
-const RESOLVE: &str = "UPDATE idempotently_record SET state = 2, ends = ?1, outcome = ?2
-    WHERE scope = ?3 AND key = ?4 AND state = 3";
+const INTERRUPTED: &str = "SELECT id FROM idempotently_record WHERE scope = ?1 AND key = ?2 AND state = 3";
+const RESOLVE: &str = "UPDATE idempotently_record SET state = 2, ends = ?1, outcome = ?2, token = ?3 WHERE id = ?4";
 const PURGE: &str = "DELETE FROM idempotently_record WHERE id IN (SELECT id FROM idempotently_record
     WHERE state = 2 AND ends IS NOT NULL AND ends <= ?1 ORDER BY ends LIMIT ?2)";
 
@@ -66,23 +65,16 @@ impl<'t> Ledger<'t> {
         }
     }
 
-    fn grant(
-        &mut self,
-        claim: &Claim,
-        id: Option<i64>,
-        attempt: u32,
-        lease_ends: Timestamp,
-    ) -> Result<Claimed, Fault> {
+    fn grant(&mut self, claim: &Claim, id: Option<i64>, attempt: u32, lease_ends: Timestamp) -> Result<Claimed, Fault> {
         let token = self.token()?;
         let (ends, owner) = (lease_ends.as_micros(), claim.owner.0);
         let print = claim.fingerprint;
-        match id {
-            Some(id) => self.execute(TAKE, params![ends, owner, print, token, attempt, id])?,
-            None => {
-                let Place { scope, key } = &claim.place;
-                self.execute(INSERT, params![ends, owner, print, token, attempt, scope, key])?
-            }
-        };
+        if let Some(id) = id {
+            self.execute(TAKE, params![ends, owner, print, token, attempt, id])?;
+        } else {
+            let Place { scope, key } = &claim.place;
+            self.execute(INSERT, params![ends, owner, print, token, attempt, scope, key])?;
+        }
         self.changed.push(claim.place.clone());
         Ok(Claimed::Granted { token: token.unsigned_abs(), attempt })
     }
@@ -93,7 +85,7 @@ impl<'t> Ledger<'t> {
             return Ok(token);
         }
         let count = i64::try_from(self.claims).unwrap_or(1).max(1);
-        let last: Option<i64> = self.changed_row(RESERVE, [count], |row| row.get(0))?;
+        let last: Option<i64> = self.row(RESERVE, [count], |row| row.get(0))?;
         let last = last.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         self.tokens = (last - count + 2)..=last;
         Ok(last - count + 1)
@@ -106,8 +98,8 @@ impl<'t> Ledger<'t> {
         retention: Option<Duration>,
     ) -> Result<Recorded, Fault> {
         let now = self.clock.now();
-        let held = row::find(self.connection, &hold.place)?;
-        match (judge_completion(held.as_ref().map(|held| &held.record), hold.token, now), held) {
+        let found = row::find(self.connection, &hold.place)?;
+        match (judge_completion(found.as_ref().map(|found| &found.record), hold.token, now), found) {
             (Completion::Record, Some(Held { id, .. })) => {
                 self.execute(COMPLETE, params![ends(now, retention), outcome, id])?;
                 self.changed.push(hold.place.clone());
@@ -144,8 +136,7 @@ impl<'t> Ledger<'t> {
 
     pub(super) fn forget(&mut self, place: &Place) -> Result<bool, Fault> {
         let now = self.clock.now().as_micros();
-        let ended: Option<bool> =
-            self.changed_row(FORGET, params![place.scope, place.key, now], |row| row.get(0))?;
+        let ended: Option<bool> = self.row(FORGET, params![place.scope, place.key, now], |row| row.get(0))?;
         Ok(self.note(place, ended == Some(false)))
     }
 
@@ -155,9 +146,12 @@ impl<'t> Ledger<'t> {
         outcome: &[u8],
         retention: Option<Duration>,
     ) -> Result<bool, Fault> {
+        let interrupted = self.row(INTERRUPTED, params![place.scope, place.key], |row| row.get(0))?;
+        let Some(id): Option<i64> = interrupted else { return Ok(false) };
         let ends = ends(self.clock.now(), retention);
-        let resolved = self.execute(RESOLVE, params![ends, outcome, place.scope, place.key])? > 0;
-        Ok(self.note(place, resolved))
+        let token = self.token()?;
+        self.execute(RESOLVE, params![ends, outcome, token, id])?;
+        Ok(self.note(place, true))
     }
 
     pub(super) fn purge(&mut self, limit: usize) -> Result<usize, Fault> {
@@ -180,9 +174,8 @@ impl<'t> Ledger<'t> {
         Ok(self.statement(sql)?.execute(params)?)
     }
 
-    /// What a statement returns of the one row that it changes. It is run to its end: one that is let go of earlier may
-    /// be taken back.
-    fn changed_row<T>(
+    /// What a statement returns of one row. It is run to its end: a change that is let go of earlier may be taken back.
+    fn row<T>(
         &self,
         sql: &str,
         params: impl Params,

@@ -95,7 +95,9 @@ impl<T> Future for Receiver<T> {
                 drop(slot);
                 return Poll::Ready(match ended {
                     Slot::Sent(reply) => reply,
-                    Slot::Waiting(_) | Slot::Closed => Err(StoreError::new("the thread that writes the SQLite file has ended")),
+                    Slot::Waiting(_) | Slot::Closed => {
+                        Err(StoreError::new("the thread that writes the SQLite file has ended"))
+                    }
                 });
             }
         };
@@ -108,5 +110,50 @@ impl<T> Future for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         drop(self.close());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::channel;
+    use futures_lite::future::{block_on, poll_once};
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn an_answer_arrives_whoever_comes_first() {
+        let (sender, mut receiver) = channel();
+        assert!(block_on(poll_once(&mut receiver)).is_none());
+        let sending = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(5));
+            sender.send(Ok(7)).is_ok()
+        });
+        assert_eq!(block_on(receiver).ok(), Some(7));
+        assert_eq!(sending.join().ok(), Some(true));
+        let (sender, receiver) = channel();
+        assert!(sender.send(Ok(8)).is_ok());
+        assert_eq!(block_on(receiver).ok(), Some(8));
+    }
+
+    #[test]
+    fn an_answer_that_nobody_takes_is_handed_back_to_one_of_the_two() {
+        let (sender, receiver) = channel();
+        assert!(!sender.is_abandoned());
+        drop(receiver);
+        assert!(sender.is_abandoned());
+        assert!(matches!(sender.send(Ok(7)), Err(Ok(7))));
+        let (sender, receiver) = channel();
+        assert!(sender.send(Ok(8)).is_ok());
+        assert!(matches!(receiver.close(), Some(Ok(8))));
+        assert!(receiver.close().is_none());
+    }
+
+    #[test]
+    fn no_answer_is_an_error() {
+        let (sender, mut receiver) = channel::<u8>();
+        assert!(block_on(poll_once(&mut receiver)).is_none());
+        let ending = thread::spawn(move || drop(sender));
+        assert!(block_on(receiver).is_err());
+        assert!(ending.join().is_ok());
     }
 }

@@ -91,7 +91,11 @@ pub(super) fn parse(url: &str) -> Result<(Target, SqliteOptions), StoreError> {
             "synchronous=full" => options.synchronous(Synchronous::Full),
             "synchronous=normal" => options.synchronous(Synchronous::Normal),
             "mode=rwc" => options,
-            _ => return Err(StoreError::new("the SQLite URL has an option other than `synchronous=full`, `synchronous=normal` and `mode=rwc`")),
+            _ => {
+                return Err(StoreError::new(
+                    "the SQLite URL has an option other than `synchronous=full`, `synchronous=normal` and `mode=rwc`",
+                ));
+            }
         };
     }
     Ok((Target::from_path(decode(path)?.into()), options))
@@ -99,7 +103,11 @@ pub(super) fn parse(url: &str) -> Result<(Target, SqliteOptions), StoreError> {
 
 /// A path in which `%20` is a space.
 fn decode(path: &str) -> Result<String, StoreError> {
-    let wrong = || StoreError::new("the path in the SQLite URL has a `%` without two hexadecimal digits; write `%25` for a percent sign");
+    let wrong = || {
+        StoreError::new(
+            "the path in the SQLite URL has a `%` without two hexadecimal digits; write `%25` for a percent sign",
+        )
+    };
     let mut bytes = Vec::with_capacity(path.len());
     let mut left = path.as_bytes();
     while let Some((&byte, after)) = left.split_first() {

@@ -110,20 +110,18 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// The state is part of the text, since an index on some states is used only where the text says which.
+    /// The state is part of the text, and so is what an index is limited to, word for word: only then is it used.
     fn sql(&self) -> String {
-        let (state, index) = match self.standing {
-            Standing::InFlight => (IN_FLIGHT, "open"),
-            Standing::Completed => (COMPLETED, "place"),
-            Standing::Interrupted => (INTERRUPTED, "open"),
+        let (state, index, only) = match self.standing {
+            Standing::InFlight => (IN_FLIGHT, "open", "state <> 2"),
+            Standing::Completed => (COMPLETED, "place", "(ends IS NULL OR ends > ?3)"),
+            Standing::Interrupted => (INTERRUPTED, "open", "state <> 2"),
         };
         let after = if self.after.is_some() { ">" } else { ">=" };
         format!(
             "SELECT state, ends, owner, outcome, fingerprint, token, attempt, key
              FROM idempotently_record INDEXED BY idempotently_record_{index}
-             WHERE scope = ?1 AND state = {state} AND key {after} ?2
-                 AND (state <> {COMPLETED} OR ends IS NULL OR ends > ?3)
-             ORDER BY key LIMIT ?4"
+             WHERE scope = ?1 AND state = {state} AND {only} AND key {after} ?2 ORDER BY key LIMIT ?4"
         )
     }
 

@@ -10,8 +10,8 @@ pub(super) const IN_FLIGHT: i64 = 1;
 pub(super) const COMPLETED: i64 = 2;
 pub(super) const INTERRUPTED: i64 = 3;
 
-pub(super) const CORRUPT: &str =
-    "a record in the SQLite file is not one that this version can read; use the version that wrote it, or forget the record";
+pub(super) const CORRUPT: &str = "a record in the SQLite file is not one that this version can read; \
+    use the version that wrote it, or forget the record";
 
 const FIND: &str = "SELECT state, ends, owner, outcome, fingerprint, token, attempt, id
     FROM idempotently_record WHERE scope = ?1 AND key = ?2";
@@ -37,9 +37,7 @@ pub(super) fn record(row: &Row<'_>) -> Result<Record, Fault> {
 
 fn read(row: &Row<'_>) -> Result<Record, Error> {
     let state = match row.get(0)? {
-        IN_FLIGHT => {
-            State::InFlight { lease_ends: Timestamp::from_micros(row.get(1)?), owner: Owner(row.get(2)?) }
-        }
+        IN_FLIGHT => State::InFlight { lease_ends: Timestamp::from_micros(row.get(1)?), owner: Owner(row.get(2)?) },
         COMPLETED => {
             let ends: Option<i64> = row.get(1)?;
             State::Completed { outcome: row.get(3)?, ends: ends.map(Timestamp::from_micros) }

@@ -13,6 +13,9 @@ pub(super) const SQL: &str = include_str!("schema.sql");
 /// The version that this library reads and writes.
 const VERSION: i64 = 1;
 
+const UNKNOWN: &str = "the tables in the SQLite file are of a version that this library does not know; \
+    use the version that wrote them";
+
 /// How many statements a connection keeps prepared: all that the library has.
 const STATEMENTS: usize = 32;
 
@@ -46,7 +49,9 @@ pub(super) fn set_up(connection: &Connection, options: &SqliteOptions) -> Result
     let log = || connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
     let mode = patiently(options.busy_timeout, log).map_err(explain)?;
     if mode != "wal" {
-        return Err(StoreError::new("the SQLite file cannot have a write-ahead log where it is; put it on a local disk"));
+        return Err(StoreError::new(
+            "the SQLite file cannot have a write-ahead log where it is; put it on a local disk",
+        ));
     }
     connection
         .execute_batch(match options.synchronous {
@@ -70,26 +75,18 @@ fn create(connection: &Connection, patience: Duration) -> Result<(), StoreError>
         Some(found) => found,
         None => patiently(patience, || first_version(connection)).map_err(explain)?,
     };
-    match found {
-        VERSION => Ok(()),
-        _ => Err(StoreError::new(
-            "the tables in the SQLite file are of a version that this library does not know; use the version that wrote them",
-        )),
-    }
+    if found == VERSION { Ok(()) } else { Err(StoreError::new(UNKNOWN)) }
 }
 
 /// Creates the tables, unless another process just did.
 fn first_version(connection: &Connection) -> rusqlite::Result<i64> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    let found = match version(&transaction)? {
-        Some(found) => found,
-        None => {
-            transaction.execute_batch(SQL)?;
-            VERSION
-        }
-    };
+    let found = version(&transaction)?;
+    if found.is_none() {
+        transaction.execute_batch(SQL)?;
+    }
     transaction.commit()?;
-    Ok(found)
+    Ok(found.unwrap_or(VERSION))
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {

@@ -70,7 +70,7 @@ impl Watch {
         }
     }
 
-    fn everybody(&self) -> Vec<Place> {
+    pub(super) fn everybody(&self) -> Vec<Place> {
         self.waited().places.keys().cloned().collect()
     }
 
@@ -90,7 +90,8 @@ impl Watch {
     /// Sleeps for `pace`, or a shorter time if somebody comes.
     fn pause(&self, pace: Duration) {
         let alone = |waited: &mut Waited| !waited.ended;
-        let slept = self.stirred.wait_timeout_while(self.waited(), FIRST, alone).unwrap_or_else(PoisonError::into_inner);
+        let slept =
+            self.stirred.wait_timeout_while(self.waited(), FIRST, alone).unwrap_or_else(PoisonError::into_inner);
         let alone = |waited: &mut Waited| !waited.ended && !waited.fresh;
         let _ = self.stirred.wait_timeout_while(slept.0, pace.saturating_sub(FIRST), alone);
     }
@@ -110,8 +111,8 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    /// Whether somebody must still say how the key stands.
-    pub(super) fn is_first(&self) -> bool {
+    /// Whether it is not known yet how the key stands.
+    pub(super) fn is_unseen(&self) -> bool {
         self.own(|entry| entry.seen.is_none()).unwrap_or(false)
     }
 

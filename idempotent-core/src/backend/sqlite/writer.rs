@@ -50,10 +50,10 @@ impl Writer {
             clock,
             watch,
         };
-        let thread = thread::Builder::new()
-            .name("idempotently-write".into())
-            .spawn(|| scribe.run())
-            .map_err(|error| StoreError::caused("the thread that writes the SQLite file could not be started", error))?;
+        let thread =
+            thread::Builder::new().name("idempotently-write".into()).spawn(|| scribe.run()).map_err(|error| {
+                StoreError::caused("the thread that writes the SQLite file could not be started", error)
+            })?;
         Ok(Self { jobs: Some(jobs), queued, thread: Some(thread) })
     }
 
@@ -72,7 +72,9 @@ impl Writer {
     fn queue(&self, job: Job) {
         self.queued.fetch_add(1, Ordering::AcqRel);
         // Where the thread has ended, the job is dropped, and with it the place for its answer: that tells the caller.
-        let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(job);
+        }
     }
 
     /// Whether all that was asked so far is in the file.
