@@ -1,6 +1,6 @@
 //! A key that is used again for something else.
 
-use crate::support::{now, pending, ready};
+use crate::support::{guarded, now, pending, ready};
 use idempotently::key::{self, ToFingerprint};
 use idempotently::{Error, ErrorKind, InFlight, Operation};
 use std::fmt;
@@ -26,15 +26,17 @@ fn the_same_fingerprint_is_answered_and_another_one_is_refused() {
 
 #[test]
 fn another_fingerprint_is_refused_while_the_first_runs_and_before_any_waiting() {
-    static WAIT: Operation = Operation::new("fingerprints.wait");
-    static REJECT: Operation = Operation::new("fingerprints.reject").in_flight(InFlight::Reject);
-    for operation in [&WAIT, &REJECT] {
-        let mut leader = Box::pin(operation.call("key").fingerprint(&1).run_async(never::<u32>));
-        pending(&mut leader);
-        assert_eq!(pay(operation, &2), Err(ErrorKind::KeyReused));
-        let awaited = now(operation.call("key").fingerprint(&2).run_async(async || 0u32));
-        assert_eq!(awaited.unwrap_err().kind(), ErrorKind::KeyReused);
-    }
+    guarded(|| {
+        static WAIT: Operation = Operation::new("fingerprints.wait");
+        static REJECT: Operation = Operation::new("fingerprints.reject").in_flight(InFlight::Reject);
+        for operation in [&WAIT, &REJECT] {
+            let mut leader = Box::pin(operation.call("key").fingerprint(&1).run_async(never::<u32>));
+            pending(&mut leader);
+            assert_eq!(pay(operation, &2), Err(ErrorKind::KeyReused));
+            let awaited = now(operation.call("key").fingerprint(&2).run_async(async || 0u32));
+            assert_eq!(awaited.unwrap_err().kind(), ErrorKind::KeyReused);
+        }
+    });
 }
 
 #[test]

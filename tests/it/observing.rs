@@ -1,6 +1,6 @@
 //! How a call was answered.
 
-use crate::support::{now, on_many_threads, on_one_thread, panic_of, pending, ready};
+use crate::support::{guarded, now, on_many_threads, on_one_thread, panic_of, pending, ready};
 use idempotently::{Error, How, InFlight, Missing, Operation, observe, observe_async};
 use std::future::{pending as never, poll_fn};
 use std::task::Poll;
@@ -175,13 +175,15 @@ fn a_panic_leaves_no_observer_behind() {
 
 #[test]
 fn a_refused_duplicate_is_refused() {
-    static OPERATION: Operation = Operation::new("observing.refused").in_flight(InFlight::Reject);
-    let seen = observe(|| {
-        OPERATION.call(&1).try_run(|| {
-            let inner = observe(|| OPERATION.call(&1).try_run(|| Ok::<_, Error>(1u8)));
-            assert_eq!(inner.how, How::Refused);
-            Ok::<_, Error>(1u8)
-        })
+    guarded(|| {
+        static OPERATION: Operation = Operation::new("observing.refused").in_flight(InFlight::Reject);
+        let seen = observe(|| {
+            OPERATION.call(&1).try_run(|| {
+                let inner = observe(|| OPERATION.call(&1).try_run(|| Ok::<_, Error>(1u8)));
+                assert_eq!(inner.how, How::Refused);
+                Ok::<_, Error>(1u8)
+            })
+        });
+        assert_eq!(seen.how, How::Executed);
     });
-    assert_eq!(seen.how, How::Executed);
 }

@@ -132,18 +132,20 @@ fn two_calls_of_one_key_that_one_task_awaits_together_are_no_recursion() {
 
 #[test]
 fn a_refusal_for_recursion_comes_before_every_other_answer_to_a_duplicate() {
-    static OPERATION: Operation = Operation::new("recursion.reject").in_flight(InFlight::Reject).capacity(1);
-    let outer = OPERATION.call(&1).run(|| {
-        let inner = kind(OPERATION.call(&1).run(|| ErrorKind::Full));
-        assert!(OPERATION.forget(&1));
-        assert_eq!(
-            kind(OPERATION.call(&1).run(|| ErrorKind::Full)),
-            ErrorKind::Reentrant,
-            "forgotten, and still running"
-        );
-        inner
+    guarded(|| {
+        static OPERATION: Operation = Operation::new("recursion.reject").in_flight(InFlight::Reject).capacity(1);
+        let outer = OPERATION.call(&1).run(|| {
+            let inner = kind(OPERATION.call(&1).run(|| ErrorKind::Full));
+            assert!(OPERATION.forget(&1));
+            assert_eq!(
+                kind(OPERATION.call(&1).run(|| ErrorKind::Full)),
+                ErrorKind::Reentrant,
+                "forgotten, and still running"
+            );
+            inner
+        });
+        assert_eq!(outer.unwrap(), ErrorKind::Reentrant);
     });
-    assert_eq!(outer.unwrap(), ErrorKind::Reentrant);
 }
 
 #[test]
@@ -167,19 +169,21 @@ fn a_follower_that_took_over_is_inside_too() {
 
 #[test]
 fn a_panic_leaves_what_is_around_it_as_it_was() {
-    static OUTER: Operation = Operation::new("recursion.around");
-    static INNER: Operation = Operation::new("recursion.panicking");
-    let outer = OUTER.call(&1).run(|| {
-        assert_eq!(panic_of(|| INNER.call(&1).run(|| panic!("on purpose") as u8)), "on purpose");
-        assert_eq!(current().unwrap().scope(), "recursion.around");
-        let mut awaited = Box::pin(INNER.call(&1).run_async(async || panic!("on purpose") as u8));
-        assert_eq!(panic_of(|| poke(&mut awaited)), "on purpose");
-        assert_eq!(current().unwrap().scope(), "recursion.around");
-        kind(OUTER.call(&1).run(|| ErrorKind::Full))
+    guarded(|| {
+        static OUTER: Operation = Operation::new("recursion.around");
+        static INNER: Operation = Operation::new("recursion.panicking");
+        let outer = OUTER.call(&1).run(|| {
+            assert_eq!(panic_of(|| INNER.call(&1).run(|| panic!("on purpose") as u8)), "on purpose");
+            assert_eq!(current().unwrap().scope(), "recursion.around");
+            let mut awaited = Box::pin(INNER.call(&1).run_async(async || panic!("on purpose") as u8));
+            assert_eq!(panic_of(|| poke(&mut awaited)), "on purpose");
+            assert_eq!(current().unwrap().scope(), "recursion.around");
+            kind(OUTER.call(&1).run(|| ErrorKind::Full))
+        });
+        assert_eq!(outer.unwrap(), ErrorKind::Reentrant);
+        assert!(current().is_none());
+        assert_eq!(now(INNER.call(&1).try_run_async(async || Ok::<_, Error>(1u8))).unwrap(), 1);
     });
-    assert_eq!(outer.unwrap(), ErrorKind::Reentrant);
-    assert!(current().is_none());
-    assert_eq!(now(INNER.call(&1).try_run_async(async || Ok::<_, Error>(1u8))).unwrap(), 1);
 }
 
 /// Runs a closure when it is dropped.

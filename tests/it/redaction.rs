@@ -1,6 +1,6 @@
 //! Nothing that can be printed shows a key.
 
-use crate::support::now;
+use crate::support::{guarded, now};
 use idempotently::{Error, Operation, key, observe_async};
 
 const SECRET: &str = "4111 1111 1111 1111";
@@ -51,13 +51,15 @@ fn futures_and_wrappers_do_not_show_it() {
 
 #[test]
 fn errors_do_not_show_it() {
-    static OPERATION: Operation = Operation::new("redaction.error");
-    for secret in secrets() {
-        let error =
-            OPERATION.call(&secret).try_run(|| OPERATION.call(&secret).try_run(|| Ok::<_, Error>(1))).unwrap_err();
-        let reused = || OPERATION.call(&secret).fingerprint(&secret).run(|| 1u8);
-        let shown = format!("{error} {error:?} {error:#?} {:?}", reused().map(drop));
-        assert!(!shown.contains("4111"), "{shown}");
-    }
-    assert_eq!(now(OPERATION.call(SECRET).try_run_async(async || Ok::<_, Error>(2))).unwrap(), 2);
+    guarded(|| {
+        static OPERATION: Operation = Operation::new("redaction.error");
+        for secret in secrets() {
+            let error =
+                OPERATION.call(&secret).try_run(|| OPERATION.call(&secret).try_run(|| Ok::<_, Error>(1))).unwrap_err();
+            let reused = || OPERATION.call(&secret).fingerprint(&secret).run(|| 1u8);
+            let shown = format!("{error} {error:?} {error:#?} {:?}", reused().map(drop));
+            assert!(!shown.contains("4111"), "{shown}");
+        }
+        assert_eq!(now(OPERATION.call(SECRET).try_run_async(async || Ok::<_, Error>(2))).unwrap(), 2);
+    });
 }

@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::io::{Write, stderr};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -145,10 +146,11 @@ pub(crate) struct Body<'a, K: Hash + Eq>(&'a Alone<K>, K);
 
 impl<K: Hash + Eq + Clone> Alone<K> {
     /// Begins a body, and ends the process where another one of the same key runs.
+    #[track_caller]
     pub(crate) fn enter(&self, key: K) -> Body<'_, K> {
         if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
-            // A panic may be what a test expects of a body; this must not be taken for it.
-            eprintln!("two bodies of one key at once");
+            // A panic may be what a test expects of a body, and what it prints is kept back; this must be seen.
+            let _ = writeln!(stderr(), "two bodies of one key at once: {}", Location::caller());
             std::process::abort();
         }
         Body(self, key)

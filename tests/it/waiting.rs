@@ -31,14 +31,16 @@ fn blocking(operation: &Operation) -> Result<u32, ErrorKind> {
 
 #[test]
 fn a_duplicate_is_refused_at_once_where_that_was_chosen() {
-    static OPERATION: Operation = Operation::new("waiting.reject").in_flight(InFlight::Reject);
-    let mut leader = begin(&OPERATION);
-    let seen = observe(|| blocking(&OPERATION));
-    assert_eq!((seen.value, seen.how), (Err(ErrorKind::InFlight), How::Refused));
-    let seen = now(observe_async(OPERATION.call(&1).run_async(async || 0u32)));
-    assert_eq!((seen.value.unwrap_err().kind(), seen.how), (ErrorKind::InFlight, How::Refused));
-    assert_eq!(ready(&mut leader).unwrap(), 7);
-    assert_eq!(blocking(&OPERATION), Ok(7));
+    guarded(|| {
+        static OPERATION: Operation = Operation::new("waiting.reject").in_flight(InFlight::Reject);
+        let mut leader = begin(&OPERATION);
+        let seen = observe(|| blocking(&OPERATION));
+        assert_eq!((seen.value, seen.how), (Err(ErrorKind::InFlight), How::Refused));
+        let seen = now(observe_async(OPERATION.call(&1).run_async(async || 0u32)));
+        assert_eq!((seen.value.unwrap_err().kind(), seen.how), (ErrorKind::InFlight, How::Refused));
+        assert_eq!(ready(&mut leader).unwrap(), 7);
+        assert_eq!(blocking(&OPERATION), Ok(7));
+    });
 }
 
 #[test]

@@ -57,10 +57,12 @@ fn functions_that_cannot_fail_panic_with_the_error_at_the_callers_file() {
 
 #[test]
 fn functions_that_can_fail_return_the_error() {
-    let kind = |outcome: Result<String, anyhow::Error>| outcome.unwrap_err().downcast::<Error>().unwrap().kind();
-    assert_eq!(kind(fallible("", false)), ErrorKind::InvalidKey);
-    assert_eq!(kind(fallible("key", true)), ErrorKind::Reentrant);
-    assert_eq!(fallible("key", false).unwrap(), "key");
+    guarded(|| {
+        let kind = |outcome: Result<String, anyhow::Error>| outcome.unwrap_err().downcast::<Error>().unwrap().kind();
+        assert_eq!(kind(fallible("", false)), ErrorKind::InvalidKey);
+        assert_eq!(kind(fallible("key", true)), ErrorKind::Reentrant);
+        assert_eq!(fallible("key", false).unwrap(), "key");
+    });
 }
 
 #[test]

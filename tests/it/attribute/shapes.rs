@@ -99,8 +99,8 @@ struct UserId(String);
 #[test]
 fn derived_keys_are_what_their_fields_are() {
     #[idempotent(key = order)]
-    fn order(order: OrderId) -> u32 {
-        drop(order);
+    fn order(order: &OrderId) -> u32 {
+        let _ = order;
         number()
     }
     #[idempotent(key = (order.shop, order.number), handle = PARTS)]
@@ -113,8 +113,8 @@ fn derived_keys_are_what_their_fields_are() {
         let _ = &user.0;
         number()
     }
-    assert_eq!(order(OrderId { shop: 1, number: 2 }), order(OrderId { shop: 1, number: 2 }));
-    assert_ne!(order(OrderId { shop: 1, number: 2 }), order(OrderId { shop: 2, number: 1 }));
+    assert_eq!(order(&OrderId { shop: 1, number: 2 }), order(&OrderId { shop: 1, number: 2 }));
+    assert_ne!(order(&OrderId { shop: 1, number: 2 }), order(&OrderId { shop: 2, number: 1 }));
     parts(&OrderId { shop: 1, number: 2 });
     assert!(PARTS.forget(&(1, 2)) && PARTS.is_empty());
     user(&UserId("ada".into()));
