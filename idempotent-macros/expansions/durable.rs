@@ -43,42 +43,45 @@ fn installed(payment: &Payment) -> Result<Receipt, ChargeError> {
 }
 impl Payments {
     async fn given(&self, id: &str, cents: u64) -> Result<Receipt, ChargeError> {
-        let operation = {
-            static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function()
-                .interrupted(::idempotently::OnInterruption::RetryUpTo(5))
-                .lease(::core::time::Duration::from_millis(1500))
-                .max_run(::core::time::Duration::from_secs(900));
-            &OPERATION
-        };
-        let call = operation
-            .call(
-                &(
-                    ::idempotently::__private::part(&self.tenant),
-                    ::idempotently::__private::part(&id),
-                ),
-            )
-            .fingerprint(&cents)
-            .scope(T::SCOPE)
-            .retention(self.retention)
-            .store(&self.store);
-        let body = async move || {
-            if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
-                Result<Receipt, ChargeError>,
-            > {
-                return outcome;
-            }
-            { gateway(id, cents).await }
-        };
-        let plan = {
-            use ::idempotently::__private::{
-                PlanAny as _, PlanFuture as _, PlanResult as _,
+        let running = {
+            let operation = {
+                static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function()
+                    .interrupted(::idempotently::OnInterruption::RetryUpTo(5))
+                    .lease(::core::time::Duration::from_millis(1500))
+                    .max_run(::core::time::Duration::from_secs(900));
+                &OPERATION
             };
-            ::idempotently::__private::returns_async(&body)
-                .idempotent_plan()
-                .keep_all()
-                .fallible()
+            let call = operation
+                .call(
+                    &(
+                        ::idempotently::__private::part(&self.tenant),
+                        ::idempotently::__private::part(&id),
+                    ),
+                )
+                .fingerprint(&cents)
+                .scope(T::SCOPE)
+                .retention(self.retention)
+                .store(&self.store);
+            let body = async move || {
+                if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
+                    Result<Receipt, ChargeError>,
+                > {
+                    return outcome;
+                }
+                { gateway(id, cents).await }
+            };
+            let plan = {
+                use ::idempotently::__private::{
+                    PlanAny as _, PlanFuture as _, PlanResult as _,
+                };
+                ::idempotently::__private::returns_async(&body)
+                    .idempotent_plan()
+                    .keep_all()
+                    .fallible()
+            };
+            ::idempotently::__private::run_durable_async(call, plan, body)
         };
-        ::idempotently::__private::run_durable_async(call, plan, body).await
+        running.await
     }
 }
 fn boxed(
@@ -86,22 +89,25 @@ fn boxed(
     id: Option<u64>,
 ) -> BoxFuture<'_, Result<Receipt, ChargeError>> {
     ::std::boxed::Box::pin(async move {
-        let operation = {
-            static OPERATION: my::own::Operation = my::own::Operation::of_function()
-                .interrupted(my::own::OnInterruption::Retry);
-            &OPERATION
+        let running = {
+            let operation = {
+                static OPERATION: my::own::Operation = my::own::Operation::of_function()
+                    .interrupted(my::own::OnInterruption::Retry);
+                &OPERATION
+            };
+            let call = operation
+                .call_optional(&id, my::own::Missing::Reject)
+                .scope(SCOPE)
+                .store(store);
+            let body = move || -> BoxFuture<'_, Result<Receipt, ChargeError>> {
+                Box::pin(gateway(id))
+            };
+            let plan = {
+                use my::own::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
+                my::own::__private::returns_async(&body).idempotent_plan().fallible()
+            };
+            my::own::__private::run_durable_async(call, plan, body)
         };
-        let call = operation
-            .call_optional(&id, my::own::Missing::Reject)
-            .scope(SCOPE)
-            .store(store);
-        let body = move || -> BoxFuture<'_, Result<Receipt, ChargeError>> {
-            Box::pin(gateway(id))
-        };
-        let plan = {
-            use my::own::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
-            my::own::__private::returns_async(&body).idempotent_plan().fallible()
-        };
-        my::own::__private::run_durable_async(call, plan, body).await
+        running.await
     })
 }

@@ -9,22 +9,25 @@
 //!
 //! // Output
 //! async fn charge(payment: &Payment) -> Result<Receipt, ChargeError> {
-//!     let operation = {
-//!         static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
-//!         &OPERATION
+//!     let running = {
+//!         let operation = {
+//!             static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+//!             &OPERATION
+//!         };
+//!         let call = operation.call(&payment.id).fingerprint(&payment.amount);
+//!         let body = async move || {
+//!             if let Some(outcome) = None::<Result<Receipt, ChargeError>> {
+//!                 return outcome;
+//!             }
+//!             { gateway(payment).await }
+//!         };
+//!         let plan = {
+//!             use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
+//!             ::idempotently::__private::returns_async(&body).idempotent_plan().fallible()
+//!         };
+//!         ::idempotently::__private::run_async(call, plan, body)
 //!     };
-//!     let call = operation.call(&payment.id).fingerprint(&payment.amount);
-//!     let body = async move || {
-//!         if let Some(outcome) = None::<Result<Receipt, ChargeError>> {
-//!             return outcome;
-//!         }
-//!         { gateway(payment).await }
-//!     };
-//!     let plan = {
-//!         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
-//!         ::idempotently::__private::returns_async(&body).idempotent_plan().fallible()
-//!     };
-//!     ::idempotently::__private::run_async(call, plan, body).await
+//!     running.await
 //! }
 //! ```
 
@@ -106,16 +109,31 @@ impl Expansion<'_> {
         let steps = self.steps();
         let run = self.run();
         match self.function.answer() {
-            Answer::Direct | Answer::Async => quote!(#steps #run),
+            Answer::Direct => quote!(#steps #run),
+            Answer::Async => self.awaited(&steps, &run),
             // Bound to a name, or it looks like an `async fn` that was written by hand.
-            Answer::Future => quote_spanned! {Span::mixed_site()=>
-                let future = async move { #steps #run };
-                future
-            },
-            Answer::BoxedFuture => quote_spanned! {Span::mixed_site()=>
-                ::std::boxed::Box::pin(async move { #steps #run })
-            },
+            Answer::Future => {
+                let awaited = self.awaited(&steps, &run);
+                quote_spanned! {Span::mixed_site()=>
+                    let future = async move { #awaited };
+                    future
+                }
+            }
+            Answer::BoxedFuture => {
+                let awaited = self.awaited(&steps, &run);
+                quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(async move { #awaited }))
+            }
         }
+    }
+
+    /// The steps are over before the waiting begins: what they hold is no part of the future.
+    fn awaited(&self, steps: &TokenStream, run: &TokenStream) -> TokenStream {
+        let running = quote_spanned! {Span::mixed_site()=>
+            let running = { #steps #run };
+            running
+        };
+        let last = self.outcome.last;
+        quote_spanned!(last=> #running.await)
     }
 
     fn steps(&self) -> TokenStream {
@@ -320,8 +338,7 @@ impl Expansion<'_> {
         let arguments = quote_spanned!(first=> call, plan, body);
         let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
         arguments.set_span(last);
-        let run = quote_spanned!(first=> #root::__private::#run #arguments);
-        if self.function.answer() == Answer::Direct { run } else { quote_spanned!(last=> #run.await) }
+        quote_spanned!(first=> #root::__private::#run #arguments)
     }
 }
 
