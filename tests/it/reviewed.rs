@@ -10,13 +10,13 @@ use std::thread;
 fn an_unprotected_body_is_not_inside_its_callers_execution() {
     static OUTER: Operation = Operation::new("reviewed.outer");
     static INNER: Operation = Operation::new("reviewed.inner");
+    static AWAITED: Operation = Operation::new("reviewed.awaited");
     let none: Option<u8> = None;
     let seen = OUTER.call(&1).run(|| {
         let inner = INNER.call_optional(&none, Missing::Run).run(|| current().is_some());
         (inner.unwrap(), current().is_some())
     });
     assert_eq!(seen.unwrap(), (false, true));
-    static AWAITED: Operation = Operation::new("reviewed.awaited");
     let seen = futures_lite::future::block_on(AWAITED.call(&2).run_async(async || {
         INNER.call_optional(&none, Missing::Run).run_async(async || current().is_some()).await.unwrap()
     }));
@@ -28,7 +28,7 @@ fn an_unprotected_body_still_knows_what_it_would_wait_for() {
     static OUTER: Operation = Operation::new("reviewed.outside");
     static INNER: Operation = Operation::new("reviewed.without");
     let none: Option<u8> = None;
-    let again = || OUTER.call(&1).run(|| ErrorKind::Full).map_or_else(|error| error.kind(), |kind| kind);
+    let again = || OUTER.call(&1).run(|| ErrorKind::Full).unwrap_or_else(|error| error.kind());
     let outcome = OUTER.call(&1).run(|| INNER.call_optional(&none, Missing::Run).run(again).unwrap());
     assert_eq!(outcome.unwrap(), ErrorKind::Reentrant);
 }
