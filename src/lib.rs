@@ -13,6 +13,9 @@ pub mod guarantees;
 
 #[doc(hidden)]
 pub use idempotent_core::__private;
+#[cfg(feature = "contract")]
+#[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
+pub use idempotent_core::contract;
 pub use idempotent_core::key::{ToFingerprint, ToKey};
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
@@ -20,6 +23,11 @@ pub use idempotent_core::testing;
 pub use idempotent_core::{
     Call, Error, ErrorKind, Execution, How, InFlight, Missing, ObserveAsync, Observed, Operation, Retention, current,
     key, observe, observe_async,
+};
+#[cfg(feature = "durable")]
+#[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+pub use idempotent_core::{
+    DurableCall, OnInterruption, Records, SharedStore, backend, connect, install, record, store,
 };
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]

@@ -3,7 +3,7 @@
 #![cfg(feature = "macros")]
 
 /// Rewritten with `TRYBUILD=overwrite`; the expected texts are those of the toolchain in `rust-version`.
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", feature = "durable"))]
 #[test]
 fn every_mistake_is_shown_where_it_is_and_every_kind_of_function_compiles() {
     let cases = trybuild::TestCases::new();
@@ -13,6 +13,12 @@ fn every_mistake_is_shown_where_it_is_and_every_kind_of_function_compiles() {
 
 #[cfg(not(feature = "tokio"))]
 #[test]
-fn what_needs_a_feature_names_it() {
+fn what_needs_tokio_names_it() {
     trybuild::TestCases::new().compile_fail("tests/ui/no_tokio/*.rs");
+}
+
+#[cfg(not(feature = "durable"))]
+#[test]
+fn what_needs_a_store_names_it() {
+    trybuild::TestCases::new().compile_fail("tests/ui/no_durable/*.rs");
 }

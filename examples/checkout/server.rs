@@ -84,7 +84,7 @@ fn together<'log>(
 fn answer(bank: &Bank, payment: &Payment) -> Answer {
     let mut pauses = PAUSES.iter();
     loop {
-        let Observed { value, how } = observe(|| charge(bank, payment));
+        let Observed { value, how, .. } = observe(|| charge(bank, payment));
         match (value, pauses.next()) {
             (Ok(receipt), _) => return Answer::Paid(receipt, how),
             (Err(ChargeError::Unavailable), Some(pause)) => thread::sleep(*pause),

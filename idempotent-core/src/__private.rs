@@ -3,10 +3,14 @@
 pub use crate::outcome::Fallible;
 
 use crate::error::Error;
-use crate::key::Print;
+use crate::key::{Print, ToFingerprint, ToKey};
+#[cfg(feature = "durable")]
+use crate::operation::DurableCall;
 use crate::operation::{Call, Identity};
 use crate::outcome::{Keep, KeepAll, KeepIf, KeepOk, KeepUnseen, Plan, Share};
 use crate::table::Settled;
+#[cfg(feature = "durable")]
+use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
 
 /// A body's return type, to choose a plan by.
@@ -21,6 +25,18 @@ pub fn returns<R, F: FnOnce() -> R>(_: &F) -> Returns<R> {
 #[inline]
 pub fn returns_async<F: FnOnce() -> Fut, Fut: Future>(_: &F) -> Returns<Fut::Output> {
     Returns(PhantomData)
+}
+
+/// A part of a key: one that is none is reported where it is written, and not only for the whole key.
+#[inline]
+pub fn part<T: ToKey + ?Sized>(part: &T) -> &T {
+    part
+}
+
+/// A part of a fingerprint; see [`part`].
+#[inline]
+pub fn print_part<T: ToFingerprint + ?Sized>(part: &T) -> &T {
+    part
 }
 
 impl<T, E: From<Error>> Returns<Result<T, E>> {
@@ -167,4 +183,32 @@ where
     Ret: Send + 'static,
 {
     call.run_detached_as(Identity::of_body::<F>(), plan, body)
+}
+
+#[cfg(feature = "durable")]
+#[track_caller]
+pub fn run_durable<Ret, P, K, F>(call: DurableCall<'_, P>, plan: Plan<Ret, K>, body: F) -> Ret
+where
+    P: Print,
+    K: Keep<Ret>,
+    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    F: FnOnce() -> Ret,
+{
+    call.run_as(Identity::of_body::<F>(), plan, body)
+}
+
+#[cfg(feature = "durable")]
+pub fn run_durable_async<Ret, P, K, F, Fut>(
+    call: DurableCall<'_, P>,
+    plan: Plan<Ret, K>,
+    body: F,
+) -> impl Future<Output = Ret>
+where
+    P: Print,
+    K: Keep<Ret>,
+    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Ret>,
+{
+    call.run_async_as(Identity::of_body::<F>(), plan, body)
 }

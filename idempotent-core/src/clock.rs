@@ -1,5 +1,13 @@
 //! What time it is, for records: monotonic, coarse, and replaceable in tests.
 
+#[cfg(feature = "durable")]
+mod wall;
+
+#[cfg(feature = "durable")]
+pub use wall::Timestamp;
+#[cfg(feature = "durable")]
+pub(crate) use wall::WallClock;
+
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,7 +74,11 @@ impl ManualClock {
 
     fn now(&self) -> Tick {
         // However far a test goes, what never ends has not ended.
-        Tick::new(1).after(Duration::from_nanos(self.elapsed.load(Ordering::Acquire))).min(Tick::new(u64::MAX - 1))
+        Tick::new(1).after(self.elapsed()).min(Tick::new(u64::MAX - 1))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.elapsed.load(Ordering::Acquire))
     }
 }
 

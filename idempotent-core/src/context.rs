@@ -1,27 +1,70 @@
 //! Which executions the running code is inside of, per thread, and lent to a task while it is polled.
 
 use crate::error::Error;
+#[cfg(feature = "durable")]
+use crate::error::ErrorKind;
 use crate::key::{Key, Text};
 use crate::sync::thread_local;
 use hmac_sha256::Hash as Sha256;
 use std::cell::RefCell;
 use std::fmt;
+#[cfg(any(feature = "durable", feature = "tokio"))]
+use std::sync::Arc;
+#[cfg(feature = "tokio")]
+use std::sync::Weak;
+#[cfg(feature = "durable")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One execution, as the stack holds it.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
-    pub(crate) table: usize,
+    table: usize,
     pub(crate) key: Key,
-    pub(crate) scope: &'static str,
-    pub(crate) attempt: u32,
+    scope: &'static str,
+    attempt: u32,
     /// Zero until the body asks for it.
     token: u64,
+    #[cfg(feature = "durable")]
+    fence: Option<Arc<Fence>>,
+    #[cfg(feature = "tokio")]
+    life: Life,
+}
+
+/// How long an execution lasts, for those that it left behind in tasks of their own.
+#[cfg(feature = "tokio")]
+#[derive(Clone, Debug)]
+enum Life {
+    /// It lasts as long as its frame; the share is made when the first one asks.
+    Own(Option<Arc<()>>),
+    /// It lasts as long as somebody else's.
+    Parents(Weak<()>),
+}
+
+/// What a store granted, and whether it still holds.
+#[cfg(feature = "durable")]
+#[derive(Debug)]
+pub(crate) struct Fence {
+    token: u64,
+    lost: AtomicBool,
+}
+
+#[cfg(feature = "durable")]
+impl Fence {
+    pub(crate) fn new(token: u64) -> Arc<Self> {
+        Arc::new(Self { token, lost: AtomicBool::new(false) })
+    }
+
+    /// Another caller took the key over, or may have.
+    pub(crate) fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
 }
 
 thread_local! {
+    /// The executions that the running code is inside of, the innermost last; a body that runs unprotected is none.
     #[allow(clippy::missing_const_for_thread_local, reason = "shuttle's has no such form")]
-    static STACK: RefCell<Vec<Frame>> = RefCell::new(Vec::new());
+    static STACK: RefCell<Vec<Option<Frame>>> = RefCell::new(Vec::new());
 }
 
 /// The next fencing token. One sequence for the process, so that no key ever sees a number twice.
@@ -32,57 +75,90 @@ fn next_token() -> u64 {
 
 impl Frame {
     pub(crate) fn new(table: usize, key: Key, scope: &'static str, attempt: u32) -> Self {
-        Self { table, key, scope, attempt, token: 0 }
+        Self {
+            table,
+            key,
+            scope,
+            attempt,
+            token: 0,
+            #[cfg(feature = "durable")]
+            fence: None,
+            #[cfg(feature = "tokio")]
+            life: Life::Own(None),
+        }
+    }
+
+    /// The execution is one that a store granted.
+    #[cfg(feature = "durable")]
+    pub(crate) fn granted(&mut self, attempt: u32, fence: Arc<Fence>) {
+        self.attempt = attempt;
+        self.token = fence.token;
+        self.fence = Some(fence);
+    }
+
+    #[cfg(feature = "tokio")]
+    fn is_alive(&self) -> bool {
+        match &self.life {
+            Life::Own(_) => true,
+            Life::Parents(life) => life.strong_count() > 0,
+        }
+    }
+
+    /// Without tasks of their own, bodies are on the stack for as long as they run.
+    #[cfg(not(feature = "tokio"))]
+    #[expect(clippy::unused_self, reason = "it does not matter which")]
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    /// The same execution, as a task sees it that may outlast it.
+    #[cfg(feature = "tokio")]
+    fn inherited(&mut self) -> Self {
+        let life = match &mut self.life {
+            Life::Own(life) => Arc::downgrade(life.get_or_insert_default()),
+            Life::Parents(life) => life.clone(),
+        };
+        Self { life: Life::Parents(life), ..self.clone() }
     }
 }
 
-/// A place for a frame: here while its execution does not run, on the stack while it does.
-#[derive(Debug)]
-pub(crate) struct Seated(Option<Frame>);
-
-impl Seated {
-    pub(crate) fn new(frame: Frame) -> Self {
-        Self(Some(frame))
-    }
-
-    pub(crate) fn frame(&self) -> Option<&Frame> {
-        self.0.as_ref()
-    }
-
-    /// Puts the frame on the stack until the guard is dropped, also by a panic.
-    pub(crate) fn enter(&mut self) -> Entered<'_> {
-        // A thread that is being torn down has no stack any more; there the body runs without a frame.
-        let _ = STACK.try_with(|stack| stack.borrow_mut().extend(self.0.clone()));
-        Entered(self)
-    }
+/// Puts an execution on the stack, or the absence of one, until the guard is dropped, also by a panic.
+pub(crate) fn enter(frame: Option<&mut Frame>) -> Entered<'_> {
+    // A thread that is being torn down has no stack any more; there the body runs without a frame.
+    let _ = STACK.try_with(|stack| stack.borrow_mut().push(frame.as_deref().cloned()));
+    Entered(frame)
 }
 
-pub(crate) struct Entered<'a>(&'a mut Seated);
+/// What it learned on the stack goes back to the execution.
+pub(crate) struct Entered<'a>(Option<&'a mut Frame>);
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        if let Ok(Some(frame)) = STACK.try_with(|stack| stack.borrow_mut().pop()) {
-            self.0.0 = Some(frame);
+        let popped = STACK.try_with(|stack| stack.borrow_mut().pop()).ok().flatten().flatten();
+        if let (Some(frame), Some(popped)) = (&mut self.0, popped) {
+            **frame = popped;
         }
     }
 }
 
 /// Whether the running code is inside the execution of this key in this table.
 pub(crate) fn is_inside(table: usize, text: &Text) -> bool {
-    STACK
-        .try_with(|stack| stack.borrow().iter().any(|frame| frame.table == table && frame.key.matches(text)))
-        .unwrap_or(false)
+    let is_it = |frame: &Frame| frame.table == table && frame.key.matches(text) && frame.is_alive();
+    STACK.try_with(|stack| stack.borrow().iter().flatten().any(is_it)).unwrap_or(false)
 }
 
-/// The frames that a task inherits from the code that spawns it.
+/// The executions that a task inherits from the code that spawns it.
 #[cfg(feature = "tokio")]
 #[derive(Debug)]
-pub(crate) struct Ancestors(Vec<Frame>);
+pub(crate) struct Ancestors(Vec<Option<Frame>>);
 
 #[cfg(feature = "tokio")]
 impl Ancestors {
+    /// Those that are still running: a chain of tasks that outlast each other inherits nothing that grows.
     pub(crate) fn of_here() -> Self {
-        Self(STACK.try_with(|stack| stack.borrow().clone()).unwrap_or_default())
+        let inherit = |frame: &mut Frame| frame.is_alive().then(|| Some(frame.inherited()));
+        let inherited = STACK.try_with(|stack| stack.borrow_mut().iter_mut().flatten().filter_map(inherit).collect());
+        Self(inherited.unwrap_or_default())
     }
 
     /// Puts them below whatever the task pushes, until the guard is dropped.
@@ -123,15 +199,16 @@ pub struct Execution {
     frame: Frame,
 }
 
-/// The execution whose body is running, in sync and async code, across `.await`; `None` outside.
+/// The execution whose body is running, in sync and async code, across `.await`; `None` outside, and in a body that runs
+/// unprotected because it has no key.
 ///
-/// A thread or a task that the body starts is outside, unless it is the body's own (`detached`).
+/// A thread that the body starts is outside, and so is a task on another thread, unless it is the body's own (`detached`).
 #[must_use]
 pub fn current() -> Option<Execution> {
     STACK
         .try_with(|stack| {
             let mut stack = stack.borrow_mut();
-            let frame = stack.last_mut()?;
+            let frame = stack.last_mut()?.as_mut()?;
             if frame.token == 0 {
                 frame.token = next_token();
             }
@@ -166,6 +243,9 @@ impl Execution {
     /// A key to hand to another system, which is the same in every attempt: 32 hexadecimal digits that depend on the
     /// scope, the key and `system`, and give none of them away.
     ///
+    /// Give the operation a `scope`: without one it is the function's path, and the key changes when the function is
+    /// renamed or moved.
+    ///
     /// They are the first half of the SHA-256 of `idempotently/1`, `system`, the scope and the key's text, each after
     /// its length in bytes; this is frozen per major version.
     #[must_use]
@@ -187,6 +267,10 @@ impl Execution {
     /// # Errors
     /// [`LeaseLost`](crate::error::ErrorKind::LeaseLost) when another caller took it over, which cannot happen in process.
     pub fn check(&self) -> Result<(), Error> {
+        #[cfg(feature = "durable")]
+        if self.frame.fence.as_ref().is_some_and(|fence| fence.lost.load(Ordering::Acquire)) {
+            return Err(Error::new(ErrorKind::LeaseLost, self.frame.scope));
+        }
         Ok(())
     }
 }

@@ -3,12 +3,21 @@
 mod blocking;
 #[cfg(feature = "tokio")]
 mod detached;
+#[cfg(feature = "durable")]
+mod durable;
+#[cfg(feature = "durable")]
+mod errand;
 mod future;
+mod leading;
 mod waiting;
 
 pub(crate) use blocking::run_blocking;
 #[cfg(feature = "tokio")]
 pub(crate) use detached::{RunDetached, run_detached};
+#[cfg(feature = "durable")]
+pub(crate) use durable::{Shared, run_async as run_durable_async, run_blocking as run_durable};
+#[cfg(feature = "durable")]
+pub(crate) use errand::Errand;
 pub(crate) use future::{Run, run_async};
 
 use crate::error::{Error, ErrorKind};
@@ -44,11 +53,13 @@ pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
     match ask.text {
         Text::Refused(Refusal::Missing) if ask.missing == Missing::Run => return Begun::Unprotected,
         Text::Refused(Refusal::Missing) => return refused(ErrorKind::MissingKey),
-        Text::Refused(Refusal::Empty) => {
-            return Begun::Refused(Error::detailed(ErrorKind::InvalidKey, scope, "it is empty"));
-        }
-        Text::Refused(Refusal::Unwritable) => {
-            return Begun::Refused(Error::detailed(ErrorKind::InvalidKey, scope, "it could not be written"));
+        Text::Refused(refusal) => {
+            let detail = match refusal {
+                Refusal::Fingerprint => "its fingerprint could not be written",
+                Refusal::Unwritable => "it could not be written",
+                Refusal::Empty | Refusal::Missing => "it is empty",
+            };
+            return Begun::Refused(Error::detailed(ErrorKind::InvalidKey, scope, detail));
         }
         Text::Short(_) | Text::Long(_) => {}
     }

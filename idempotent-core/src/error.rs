@@ -148,7 +148,10 @@ impl Error {
         Self::build(kind, operation, Some(detail), None)
     }
 
-    #[cfg_attr(not(any(test, feature = "tokio")), expect(dead_code, reason = "no default feature has a cause to keep"))]
+    #[cfg_attr(
+        not(any(test, feature = "durable", feature = "tokio")),
+        expect(dead_code, reason = "no default feature has a cause to keep")
+    )]
     pub(crate) fn caused(
         kind: ErrorKind,
         operation: &'static str,

@@ -13,6 +13,9 @@ pub(crate) struct Flight<T> {
     event: Event,
 }
 
+/// How many followers are woken when a seat becomes vacant.
+const WOKEN_FOR_A_SEAT: usize = 8;
+
 /// Who leads, and who waits. It changes only under its lock, together with the entry that it belongs to.
 #[derive(Debug)]
 pub(crate) struct Seat {
@@ -77,9 +80,11 @@ impl<T> Flight<T> {
         self.event.notify(usize::MAX);
     }
 
-    /// Wakes one follower for the vacant seat. One that goes away instead passes the notification on.
-    pub(crate) fn wake_one(&self) {
-        self.event.notify(1);
+    /// Wakes followers for the vacant seat: one takes it, and those that go away pass the notification on. More than one,
+    /// since a task that is woken need not poll what it was woken for; not all, since each failure would then cost a
+    /// look by everybody.
+    pub(crate) fn wake_some(&self) {
+        self.event.notify_additional(WOKEN_FOR_A_SEAT);
     }
 }
 

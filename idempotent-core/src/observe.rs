@@ -1,7 +1,9 @@
 //! How a call was answered, told to whoever asked around it.
 
 use std::cell::Cell;
+use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -20,10 +22,34 @@ pub enum How {
     Unprotected,
     /// With an [`Error`](crate::error::Error): the body did not run.
     Refused,
+    /// Not at all: its future was dropped before it was answered, whether its body ran or waited.
+    Abandoned,
+}
+
+impl How {
+    /// In one word, for headers and metrics: `executed`, `replayed`, `joined`, `unprotected`, `refused`, `abandoned`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Executed => "executed",
+            Self::Replayed => "replayed",
+            Self::Joined => "joined",
+            Self::Unprotected => "unprotected",
+            Self::Refused => "refused",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A value and how it came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Observed<T> {
     /// What the observed code returned.
     pub value: T,
@@ -31,13 +57,20 @@ pub struct Observed<T> {
     pub how: How,
 }
 
+/// What an observer has seen, with its number: a future that was begun under one observer may be polled under another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Watch {
     Nobody,
-    Armed,
+    Armed(u32),
     /// An operation was entered; what it calls inside is its own affair.
-    Entered,
+    Entered(u32),
     Told(How),
+}
+
+/// A new observer's watch.
+fn armed() -> Watch {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    Watch::Armed(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 thread_local! {
@@ -57,7 +90,8 @@ impl Watch {
     fn how(self) -> How {
         match self {
             Self::Told(how) => how,
-            Self::Nobody | Self::Armed | Self::Entered => How::Unprotected,
+            Self::Nobody | Self::Armed(_) => How::Unprotected,
+            Self::Entered(_) => How::Abandoned,
         }
     }
 }
@@ -76,7 +110,7 @@ impl Watch {
 /// assert_eq!(observe(|| call_lift(3)).how, How::Replayed);
 /// ```
 pub fn observe<T>(call: impl FnOnce() -> T) -> Observed<T> {
-    let before = Restore(WATCH.replace(Watch::Armed));
+    let before = Restore(WATCH.replace(armed()));
     let value = call();
     let how = WATCH.get().how();
     drop(before);
@@ -99,7 +133,7 @@ pub fn observe<T>(call: impl FnOnce() -> T) -> Observed<T> {
 /// # });
 /// ```
 pub fn observe_async<F: Future>(call: F) -> ObserveAsync<F> {
-    ObserveAsync { call, watch: Watch::Armed }
+    ObserveAsync { call, watch: armed() }
 }
 
 pin_project! {
@@ -126,25 +160,24 @@ impl<F: Future> Future for ObserveAsync<F> {
     }
 }
 
-/// One call's place in a watch: whether somebody wants to know how this very call was answered.
+/// One call's place in a watch: which observer, if any, wants to know how this very call was answered.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place(bool);
+pub(crate) struct Place(Option<u32>);
 
 impl Place {
     /// Takes the place of the first operation entered, if it is free.
     #[inline]
     pub(crate) fn take() -> Self {
-        let first = WATCH.get() == Watch::Armed;
-        if first {
-            WATCH.set(Watch::Entered);
-        }
-        Self(first)
+        let Watch::Armed(observer) = WATCH.get() else { return Self(None) };
+        WATCH.set(Watch::Entered(observer));
+        Self(Some(observer))
     }
 
     #[inline]
     pub(crate) fn tell(self, how: How) {
-        // A future that was begun under an observer and is polled outside it tells nobody.
-        if self.0 && WATCH.get() == Watch::Entered {
+        if let Some(observer) = self.0
+            && WATCH.get() == Watch::Entered(observer)
+        {
             WATCH.set(Watch::Told(how));
         }
     }

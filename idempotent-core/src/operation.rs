@@ -1,18 +1,26 @@
 //! A protected function: its name, its policy, and the records of this process.
 
 mod call;
+#[cfg(feature = "durable")]
+mod durable;
 mod instances;
 
 pub use call::Call;
+#[cfg(feature = "durable")]
+pub use durable::DurableCall;
 pub(crate) use instances::Identity;
 
 use crate::key::{NoFingerprint, OptionalKey, ToKey};
+#[cfg(feature = "durable")]
+use crate::policy::OnInterruption;
 use crate::policy::{InFlight, Missing, Policy, Retention};
 use crate::table::AnyTable;
 use instances::Instances;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+#[cfg(feature = "durable")]
+use std::time::Duration;
 
 /// A function that is safe to call again.
 ///
@@ -66,13 +74,42 @@ impl Operation {
         self
     }
 
-    /// The most records kept at once, executions in flight included; unbounded unless this is said, and for zero.
+    /// The most records kept at once, executions in flight included; unbounded unless this is said.
     ///
     /// When they are there, those that have expired are taken away, and then new keys are refused as
     /// [`Full`](crate::error::ErrorKind::Full): dropping a record before its time would be a cache.
+    ///
+    /// # Panics
+    /// For zero, which in a `static` is a compile error.
     #[must_use]
     pub const fn capacity(mut self, records: usize) -> Self {
+        assert!(records > 0, "a capacity of zero refuses every call");
         self.policy.capacity = NonZeroUsize::new(records);
+        self
+    }
+
+    /// What is done with work whose leader vanished, where records live in a store; nobody runs it again unless this is
+    /// said.
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub const fn interrupted(mut self, interrupted: OnInterruption) -> Self {
+        self.policy.durable.interrupted = interrupted;
+        self
+    }
+
+    /// How long a silent leader is believed, where records live in a store; 30 seconds unless this is said.
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.policy.durable.lease = lease;
+        self
+    }
+
+    /// When the lease of a body that hangs is not renewed any more; never unless this is said.
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub const fn max_run(mut self, longest: Duration) -> Self {
+        self.policy.durable.max_run = Some(longest);
         self
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// How long a completed outcome answers, from its completion; answering does not extend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Retention {
     /// For as long as the process lives (in process), or until somebody forgets it.
     Forever,
@@ -31,6 +32,7 @@ impl From<Duration> for Retention {
 
 /// What a duplicate does while the first call with its key runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InFlight {
     /// It waits for the outcome.
     #[default]
@@ -43,11 +45,36 @@ pub enum InFlight {
 
 /// What a call without a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Missing {
     /// It runs its body, unprotected.
     Run,
     /// It fails with [`MissingKey`](crate::ErrorKind::MissingKey).
     Reject,
+}
+
+/// What is done with work whose leader vanished.
+#[cfg(feature = "durable")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnInterruption {
+    /// The next caller runs it again, after the lease.
+    Retry,
+    /// The same, until there were this many attempts after the first; then it is interrupted.
+    RetryUpTo(u32),
+    /// Nobody runs it again: its effect may have happened.
+    Fail,
+}
+
+/// What was chosen for records that outlive the process.
+#[cfg(feature = "durable")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Durable {
+    pub(crate) interrupted: OnInterruption,
+    /// How long a silent leader is believed.
+    pub(crate) lease: Duration,
+    /// When renewal stops, for a body that hangs.
+    pub(crate) max_run: Option<Duration>,
 }
 
 /// Everything that was chosen for one operation.
@@ -56,8 +83,16 @@ pub(crate) struct Policy {
     pub(crate) retention: Retention,
     pub(crate) in_flight: InFlight,
     pub(crate) capacity: Option<NonZeroUsize>,
+    #[cfg(feature = "durable")]
+    pub(crate) durable: Durable,
 }
 
 impl Policy {
-    pub(crate) const DEFAULT: Self = Self { retention: Retention::DEFAULT, in_flight: InFlight::Wait, capacity: None };
+    pub(crate) const DEFAULT: Self = Self {
+        retention: Retention::DEFAULT,
+        in_flight: InFlight::Wait,
+        capacity: None,
+        #[cfg(feature = "durable")]
+        durable: Durable { interrupted: OnInterruption::Fail, lease: Duration::from_secs(30), max_run: None },
+    };
 }

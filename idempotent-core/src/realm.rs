@@ -1,15 +1,21 @@
 //! A world of its own for a test: its tables and its clock, in place of the operations' own.
 
+#[cfg(feature = "durable")]
+use crate::clock::WallClock;
 use crate::clock::{Clock, ManualClock};
 use crate::scopes::ScopeHold;
 use crate::table::AnyTable;
+#[cfg(feature = "durable")]
+use once_cell::sync::OnceCell;
+#[cfg(feature = "durable")]
+use std::any::Any;
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// An operation, the instantiation of it, and the scope it was called with.
-pub(crate) type Place = (u64, TypeId, Option<&'static str>);
+/// An operation, the instantiation of it, the scope it was called with, and its store.
+pub(crate) type Place = (u64, TypeId, Option<&'static str>, u64);
 
 /// A table, and the hold on its scope.
 type Held = (Arc<dyn AnyTable>, Option<ScopeHold>);
@@ -18,6 +24,9 @@ type Held = (Arc<dyn AnyTable>, Option<ScopeHold>);
 pub(crate) struct Realm {
     clock: Arc<ManualClock>,
     tables: Mutex<HashMap<Place, Held>>,
+    /// The test's store, whose type is known two floors up.
+    #[cfg(feature = "durable")]
+    store: OnceCell<Box<dyn Any + Send + Sync>>,
 }
 
 thread_local! {
@@ -66,6 +75,17 @@ impl Realm {
         let (table, hold) = make()?;
         tables.insert(place, (table.clone(), hold));
         Ok(table)
+    }
+
+    #[cfg(feature = "durable")]
+    pub(crate) fn wall_clock(&self) -> WallClock {
+        WallClock::manual(self.clock.clone())
+    }
+
+    /// The test's store, made where there is none.
+    #[cfg(feature = "durable")]
+    pub(crate) fn store(&self, make: impl FnOnce() -> Box<dyn Any + Send + Sync>) -> &(dyn Any + Send + Sync) {
+        &**self.store.get_or_init(make)
     }
 
     /// All tables of one operation.

@@ -63,6 +63,19 @@ pub enum Settled<T> {
     Released,
 }
 
+/// What is left of an execution and of records that ended: the user's values, whose drop may do anything.
+pub(crate) struct Residue<T, P> {
+    outcomes: [Option<T>; 2],
+    #[expect(dead_code, reason = "it is there for its drop")]
+    expired: Vec<Entry<T, P>>,
+}
+
+impl<T, P> Default for Residue<T, P> {
+    fn default() -> Self {
+        Self { outcomes: [None, None], expired: Vec::new() }
+    }
+}
+
 impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
     pub(crate) fn new(scope: &'static str, policy: &Policy, clock: Clock) -> Self {
         Self {
@@ -78,6 +91,11 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
 
     pub(crate) fn scope(&self) -> &'static str {
         self.scope
+    }
+
+    #[cfg(feature = "durable")]
+    pub(crate) fn retention(&self) -> Retention {
+        self.retention
     }
 
     pub(crate) fn in_flight(&self) -> InFlight {
@@ -156,35 +174,41 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
         }
     }
 
-    /// Ends the leader's execution of `key`.
-    pub(crate) fn settle(&self, key: &Key, settled: Settled<T>, retention: Option<Retention>) {
+    /// Ends the leader's execution of `key`. What it returns is the user's, and to be dropped when everything is done.
+    pub(crate) fn settle(&self, key: &Key, settled: Settled<T>, retention: Option<Retention>) -> Residue<T, P> {
         match settled {
             Settled::Kept(outcome) => {
                 let end = match retention.unwrap_or(self.retention) {
                     Retention::Forever => Tick::NEVER,
                     Retention::For(span) => self.clock.now().after(span),
                 };
-                self.land(key, outcome, Some(end));
+                self.land(key, outcome, Some(end))
             }
             Settled::Shared(outcome) => self.land(key, outcome, None),
-            Settled::Released => self.vacate(key),
+            Settled::Released => {
+                self.vacate(key);
+                Residue::default()
+            }
         }
     }
 
     /// Hands the outcome to the followers, and records it where it has an end.
-    fn land(&self, key: &Key, outcome: T, end: Option<Tick>) {
+    fn land(&self, key: &Key, outcome: T, end: Option<Tick>) -> Residue<T, P> {
         let hash = self.shards.hash_of_key(key);
         let mut copy = None;
         loop {
             let mut shard = self.shards.write(hash);
-            let Some(Entry::Led { print, flight }) = shard.get_mut(hash, |held| held == key) else { return };
+            let Some(Entry::Led { print, flight }) = shard.get_mut(hash, |held| held == key) else {
+                return Residue { outcomes: [Some(outcome), copy], ..Residue::default() };
+            };
             let print = *print;
             if let Some(flight) = &*flight {
                 let seat = flight.seat();
                 if seat.forgotten {
                     drop(seat);
                     drop(shard);
-                    return self.vacate(key);
+                    self.vacate(key);
+                    return Residue { outcomes: [Some(outcome), copy], ..Residue::default() };
                 }
                 if seat.followers > 0 && copy.is_none() {
                     // Cloning may run the user's code, so it happens between two looks.
@@ -196,20 +220,22 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
             }
             // Outcome and entry change in one critical section: whoever comes next sees both or neither.
             let flight = flight.take();
-            if let (Some(flight), Some(copy)) = (&flight, copy.take()) {
+            if let Some(flight) = &flight
+                && let Some(copy) = copy.take()
+            {
                 flight.land(copy);
             }
-            let (unrecorded, expired) = self.replace(&mut shard, hash, key, print, outcome, end);
+            let mut residue = self.replace(&mut shard, hash, key, print, outcome, end);
             drop(shard);
             if let Some(flight) = flight {
                 flight.wake_all();
             }
-            drop((unrecorded, expired));
-            return;
+            residue.outcomes[1] = copy;
+            return residue;
         }
     }
 
-    /// Writes the record in the place of the flight, or takes the entry away; returns what to drop after the lock.
+    /// Writes the record in the place of the flight, or takes the entry away.
     fn replace(
         &self,
         shard: &mut Shard<'_, T, P>,
@@ -218,21 +244,21 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
         print: P,
         outcome: T,
         end: Option<Tick>,
-    ) -> (Option<T>, Vec<Entry<T, P>>) {
+    ) -> Residue<T, P> {
         let Some(end) = end else {
             self.take_away(shard, hash, key);
-            return (Some(outcome), Vec::new());
+            return Residue { outcomes: [Some(outcome), None], ..Residue::default() };
         };
         if let Some(entry) = shard.get_mut(hash, |held| held == key) {
             *entry = Entry::Kept { end, print, outcome };
         }
         if end == Tick::NEVER {
-            return (None, Vec::new());
+            return Residue::default();
         }
         shard.will_end(end, hash, self.shards.hasher());
         let expired = shard.sweep(self.clock.now(), SWEPT_PER_INSERTION, self.shards.hasher());
         self.unreserve(expired.len());
-        (None, expired)
+        Residue { expired, ..Residue::default() }
     }
 
     /// The leader is gone without an outcome: a follower takes its seat, or the key is free.
@@ -242,7 +268,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
         let Some(Entry::Led { flight, .. }) = shard.get_mut(hash, |held| held == key) else { return };
         if let Some(flight) = flight.as_ref().filter(|flight| flight.seat().vacate()).cloned() {
             drop(shard);
-            flight.wake_one();
+            flight.wake_some();
             return;
         }
         self.take_away(&mut shard, hash, key);
@@ -277,12 +303,8 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
 
     fn reserve(&self) -> bool {
         let Some(capacity) = self.capacity else { return true };
-        let taken = self.reserved.fetch_add(1, Ordering::Relaxed);
-        if taken < capacity.get() {
-            return true;
-        }
-        self.reserved.fetch_sub(1, Ordering::Relaxed);
-        false
+        let more = |taken: usize| (taken < capacity.get()).then_some(taken + 1);
+        self.reserved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     fn unreserve(&self, records: usize) {

@@ -26,8 +26,10 @@
 //! What belongs to a test is its thread, and every task that runs on it: the whole task tree under `#[tokio::test]`, which
 //! has one thread. Other threads, and tasks on the workers of a multi-threaded runtime, are given the test's [`Handle`].
 
+pub use crate::span::Span;
+
 use crate::realm::{Inside, Realm};
-use crate::span::Span;
+
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::marker::PhantomData;

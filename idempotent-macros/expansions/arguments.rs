@@ -37,7 +37,12 @@ fn everything(n: u8, amount: f64, currency: &str) -> Result<u8, Error> {
     };
     let call = operation
         .call(&n)
-        .fingerprint(&(&amount, &currency))
+        .fingerprint(
+            &(
+                my::own::__private::print_part(&amount),
+                my::own::__private::print_part(&currency),
+            ),
+        )
         .scope("payments.charge");
     let body = || -> Result<u8, Error> { Ok(n) };
     let plan = {

@@ -39,7 +39,13 @@ where
         static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
         &OPERATION
     };
-    let call = operation.call(&(&tenant, &order.id));
+    let call = operation
+        .call(
+            &(
+                ::idempotently::__private::part(&tenant),
+                ::idempotently::__private::part(&order.id),
+            ),
+        );
     let body = || -> Result<u64, String> {
         order.id += u64::from(by("a"));
         if tenant == 0 {

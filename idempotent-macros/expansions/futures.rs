@@ -22,59 +22,68 @@ fn not_a_future(id: u8) -> Result<impl Iterator<Item = u8> + Clone, String> {
 
 fn opaque(id: u64) -> impl Future<Output = Result<u64, String>> + Send {
     let future = async move {
-        let operation = {
-            static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
-            &OPERATION
-        };
-        let call = operation.call(&id);
-        let body = move || -> _ { async move { Ok(id) } };
-        let plan = {
-            use ::idempotently::__private::{
-                PlanAny as _, PlanFuture as _, PlanResult as _,
+        let running = {
+            let operation = {
+                static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+                &OPERATION
             };
-            let returns: ::idempotently::__private::Returns<Result<u64, String>> = ::idempotently::__private::returns_async(
-                &body,
-            );
-            returns.idempotent_plan()
+            let call = operation.call(&id);
+            let body = move || -> _ { async move { Ok(id) } };
+            let plan = {
+                use ::idempotently::__private::{
+                    PlanAny as _, PlanFuture as _, PlanResult as _,
+                };
+                let returns: ::idempotently::__private::Returns<Result<u64, String>> = ::idempotently::__private::returns_async(
+                    &body,
+                );
+                returns.idempotent_plan()
+            };
+            ::idempotently::__private::run_async(call, plan, body)
         };
-        ::idempotently::__private::run_async(call, plan, body).await
+        running.await
     };
     future
 }
 fn boxed<'a>(&'a self, id: u64) -> Pin<Box<dyn Future<Output = u64> + Send + 'a>> {
     ::std::boxed::Box::pin(async move {
-        let operation = {
-            static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
-            &OPERATION
-        };
-        let call = operation.call(&id);
-        let body = move || -> Pin<Box<dyn Future<Output = u64> + Send + 'a>> {
-            Box::pin(async move { self.run(id).await })
-        };
-        let plan = {
-            use ::idempotently::__private::{
-                PlanAny as _, PlanFuture as _, PlanResult as _,
+        let running = {
+            let operation = {
+                static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+                &OPERATION
             };
-            ::idempotently::__private::returns_async(&body).idempotent_plan()
+            let call = operation.call(&id);
+            let body = move || -> Pin<Box<dyn Future<Output = u64> + Send + 'a>> {
+                Box::pin(async move { self.run(id).await })
+            };
+            let plan = {
+                use ::idempotently::__private::{
+                    PlanAny as _, PlanFuture as _, PlanResult as _,
+                };
+                ::idempotently::__private::returns_async(&body).idempotent_plan()
+            };
+            ::idempotently::__private::run_async(call, plan, body)
         };
-        ::idempotently::__private::run_async(call, plan, body).await
+        running.await
     })
 }
 fn alias(id: u64) -> BoxFuture<'static, u64> {
     ::std::boxed::Box::pin(async move {
-        let operation = {
-            static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
-            &OPERATION
-        };
-        let call = operation.call(&id);
-        let body = move || -> BoxFuture<'static, u64> { async move { id }.boxed() };
-        let plan = {
-            use ::idempotently::__private::{
-                PlanAny as _, PlanFuture as _, PlanResult as _,
+        let running = {
+            let operation = {
+                static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+                &OPERATION
             };
-            ::idempotently::__private::returns_async(&body).idempotent_plan()
+            let call = operation.call(&id);
+            let body = move || -> BoxFuture<'static, u64> { async move { id }.boxed() };
+            let plan = {
+                use ::idempotently::__private::{
+                    PlanAny as _, PlanFuture as _, PlanResult as _,
+                };
+                ::idempotently::__private::returns_async(&body).idempotent_plan()
+            };
+            ::idempotently::__private::run_detached(call, plan, body)
         };
-        ::idempotently::__private::run_detached(call, plan, body).await
+        running.await
     })
 }
 fn not_a_future(id: u8) -> Result<impl Iterator<Item = u8> + Clone, String> {

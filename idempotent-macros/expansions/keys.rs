@@ -31,7 +31,13 @@ fn literal(order: &Order) -> u8 {
         &OPERATION
     };
     let call = operation
-        .call(&(&order.tenant, &::idempotently::key::Piece(":"), &order.id));
+        .call(
+            &(
+                ::idempotently::__private::part(&order.tenant),
+                &::idempotently::key::Piece(":"),
+                ::idempotently::__private::part(&order.id),
+            ),
+        );
     let body = || -> u8 { 1 };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
@@ -58,7 +64,18 @@ fn nested(a: u8, b: u8, c: C, e: u8) -> u8 {
         &OPERATION
     };
     let call = operation
-        .call(&(&(a + b), &(&c.d, &(&::idempotently::key::Piece("v"), &e))));
+        .call(
+            &(
+                ::idempotently::__private::part(&(a + b)),
+                &(
+                    ::idempotently::__private::part(&c.d),
+                    &(
+                        &::idempotently::key::Piece("v"),
+                        ::idempotently::__private::part(&e),
+                    ),
+                ),
+            ),
+        );
     let body = || -> u8 { 1 };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};

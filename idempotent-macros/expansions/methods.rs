@@ -26,7 +26,13 @@ impl Bank {
             static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
             &OPERATION
         };
-        let call = operation.call(&(&self.name, &id));
+        let call = operation
+            .call(
+                &(
+                    ::idempotently::__private::part(&self.name),
+                    ::idempotently::__private::part(&id),
+                ),
+            );
         let body = || -> Self {
             self.paid += id;
             self.clone()
@@ -40,26 +46,29 @@ impl Bank {
         ::idempotently::__private::run(call, plan, body)
     }
     async fn open(id: u64) -> Self {
-        let operation = {
-            static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
-            &OPERATION
-        };
-        let call = operation.call(&id).scope(Self::SCOPE);
-        let body = async move || {
-            if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
-                Self,
-            > {
-                return outcome;
-            }
-            { Self::with(id).await }
-        };
-        let plan = {
-            use ::idempotently::__private::{
-                PlanAny as _, PlanFuture as _, PlanResult as _,
+        let running = {
+            let operation = {
+                static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+                &OPERATION
             };
-            ::idempotently::__private::returns_async(&body).idempotent_plan()
+            let call = operation.call(&id).scope(Self::SCOPE);
+            let body = async move || {
+                if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
+                    Self,
+                > {
+                    return outcome;
+                }
+                { Self::with(id).await }
+            };
+            let plan = {
+                use ::idempotently::__private::{
+                    PlanAny as _, PlanFuture as _, PlanResult as _,
+                };
+                ::idempotently::__private::returns_async(&body).idempotent_plan()
+            };
+            ::idempotently::__private::run_async(call, plan, body)
         };
-        ::idempotently::__private::run_async(call, plan, body).await
+        running.await
     }
 }
 trait Pay {

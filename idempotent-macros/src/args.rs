@@ -59,6 +59,10 @@ impl Args {
         Some((&argument.word, argument.value.as_ref()?))
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Argument> {
+        self.given.iter()
+    }
+
     /// Whether a key was given, or meant.
     pub(crate) fn has_key(&self) -> bool {
         self.hints_at_key || self.find(Name::Key).is_some()
@@ -214,6 +218,10 @@ mod tests {
             ("timeout = 5", "timeout", "here it is `in_flight`"),
             ("zzz = 5", "zzz", "the arguments are `key`, `missing`"),
             ("order_id", "order_id", "for a key write `key = order_id`"),
+            ("id", "id", "for a key write `key = id`"),
+            ("id = 5", "id", "here it is `key`, as in `key = payment.id`"),
+            ("name", "name", "here it is `scope`, as in `scope = \"payments.charge\"`; for a key write `key = name`"),
+            ("spawn", "spawn", "here it is `detached`, as in `detached`"),
             ("payment.id", "payment", "for a key write `key = …`"),
             ("\"{id}\"", "\"{id}\"", "for a key write `key = …`"),
             ("in_flight(reject)", "in_flight", "as in `in_flight = reject`"),
@@ -225,11 +233,8 @@ mod tests {
             ("key = a keep = ok", "keep", "expected `,`"),
             ("key == a", "=", "expected an expression"),
             ("detached(true)", "detached", "`detached` takes no value"),
-            ("durable", "durable", "it comes with the stores"),
-            ("store = &s", "store", "it comes with the stores"),
-            ("lease = \"5s\"", "lease", "it comes with the stores"),
-            ("max_run = \"5s\"", "max_run", "it comes with the stores"),
-            ("interrupted = retry(5)", "interrupted", "it comes with the stores"),
+            ("durable = true", "true", "`durable` takes no value"),
+            ("store", "store", "`store` needs a value, as in `store = &self.store`"),
             ("transaction = tx", "transaction", "it comes with the features `postgres`"),
         ] {
             let found = mistakes(text);

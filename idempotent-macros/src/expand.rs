@@ -9,22 +9,25 @@
 //!
 //! // Output
 //! async fn charge(payment: &Payment) -> Result<Receipt, ChargeError> {
-//!     let operation = {
-//!         static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
-//!         &OPERATION
+//!     let running = {
+//!         let operation = {
+//!             static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
+//!             &OPERATION
+//!         };
+//!         let call = operation.call(&payment.id).fingerprint(&payment.amount);
+//!         let body = async move || {
+//!             if let Some(outcome) = None::<Result<Receipt, ChargeError>> {
+//!                 return outcome;
+//!             }
+//!             { gateway(payment).await }
+//!         };
+//!         let plan = {
+//!             use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
+//!             ::idempotently::__private::returns_async(&body).idempotent_plan().fallible()
+//!         };
+//!         ::idempotently::__private::run_async(call, plan, body)
 //!     };
-//!     let call = operation.call(&payment.id).fingerprint(&payment.amount);
-//!     let body = async move || {
-//!         if let Some(outcome) = None::<Result<Receipt, ChargeError>> {
-//!             return outcome;
-//!         }
-//!         { gateway(payment).await }
-//!     };
-//!     let plan = {
-//!         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
-//!         ::idempotently::__private::returns_async(&body).idempotent_plan().fallible()
-//!     };
-//!     ::idempotently::__private::run_async(call, plan, body).await
+//!     running.await
 //! }
 //! ```
 
@@ -34,7 +37,7 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use crate::input::{Answer, Function};
-use crate::model::{At, InFlight, Keep, Missing, Model, Retention};
+use crate::model::{At, Durable, InFlight, Interrupted, Keep, Missing, Model, Records, Retention};
 use crate::operand::{at, moved, start};
 use crate::types;
 
@@ -86,7 +89,7 @@ impl Expansion<'_> {
         let Function { attrs, vis, sig, .. } = self.function;
         let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         let doc = format!(" The operation of `{}`.", sig.ident);
-        let root = self.root(Span::mixed_site());
+        let root = &self.model.root;
         let value = self.operation_value();
         Some(quote_spanned! {Span::mixed_site()=>
             #(#cfgs)*
@@ -95,6 +98,8 @@ impl Expansion<'_> {
         })
     }
 
+    /// The path to the runtime for what may be wrong at `place`; elsewhere it stays where it is written, so that a wrong
+    /// path is shown there.
     fn root(&self, place: Span) -> TokenStream {
         moved(&self.model.root, place)
     }
@@ -104,16 +109,31 @@ impl Expansion<'_> {
         let steps = self.steps();
         let run = self.run();
         match self.function.answer() {
-            Answer::Direct | Answer::Async => quote!(#steps #run),
+            Answer::Direct => quote!(#steps #run),
+            Answer::Async => self.awaited(&steps, &run),
             // Bound to a name, or it looks like an `async fn` that was written by hand.
-            Answer::Future => quote_spanned! {Span::mixed_site()=>
-                let future = async move { #steps #run };
-                future
-            },
-            Answer::BoxedFuture => quote_spanned! {Span::mixed_site()=>
-                ::std::boxed::Box::pin(async move { #steps #run })
-            },
+            Answer::Future => {
+                let awaited = self.awaited(&steps, &run);
+                quote_spanned! {Span::mixed_site()=>
+                    let future = async move { #awaited };
+                    future
+                }
+            }
+            Answer::BoxedFuture => {
+                let awaited = self.awaited(&steps, &run);
+                quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(async move { #awaited }))
+            }
         }
+    }
+
+    /// The steps are over before the waiting begins: what they hold is no part of the future.
+    fn awaited(&self, steps: &TokenStream, run: &TokenStream) -> TokenStream {
+        let running = quote_spanned! {Span::mixed_site()=>
+            let running = { #steps #run };
+            running
+        };
+        let last = self.outcome.last;
+        quote_spanned!(last=> #running.await)
     }
 
     fn steps(&self) -> TokenStream {
@@ -134,7 +154,7 @@ impl Expansion<'_> {
         if let Some(handle) = &self.model.handle {
             return quote_spanned!(Span::mixed_site()=> &#handle);
         }
-        let root = self.root(Span::mixed_site());
+        let root = &self.model.root;
         let value = self.operation_value();
         quote_spanned! {Span::mixed_site()=>
             {
@@ -145,13 +165,13 @@ impl Expansion<'_> {
     }
 
     fn operation_value(&self) -> TokenStream {
-        let root = self.root(Span::mixed_site());
+        let root = &self.model.root;
         let mut value = quote_spanned!(Span::mixed_site()=> #root::Operation::of_function());
         if let Some(At { span, value: retention }) = &self.model.retention {
             let root = self.root(*span);
             let chosen = match retention {
                 Retention::Forever => Some(quote_spanned!(*span=> Forever)),
-                Retention::For(time) => Some(duration("For", *time, *span)),
+                Retention::For(time) => Some(variant("For", &duration(*time, *span), *span)),
                 Retention::Each(_) => None,
             };
             let chosen = chosen.into_iter();
@@ -161,21 +181,43 @@ impl Expansion<'_> {
             let root = self.root(*span);
             let chosen = match in_flight {
                 InFlight::Wait => quote_spanned!(*span=> Wait),
-                InFlight::WaitFor(time) => duration("WaitFor", *time, *span),
+                InFlight::WaitFor(time) => variant("WaitFor", &duration(*time, *span), *span),
                 InFlight::Reject => quote_spanned!(*span=> Reject),
             };
             value.extend(quote_spanned!(*span=> .in_flight(#root::InFlight::#chosen)));
         }
         if let Some(capacity) = &self.model.capacity {
-            value.extend(quote_spanned!(at(capacity.span())=> .capacity(#capacity)));
+            value.extend(quote_spanned!(start(capacity)=> .capacity(#capacity)));
         }
+        value.extend(self.model.durable.as_ref().map(|durable| self.terms(durable)));
         value
+    }
+
+    /// What is promised of records in a store.
+    fn terms(&self, durable: &Durable) -> TokenStream {
+        let At { span, value: interrupted } = &durable.interrupted;
+        let root = self.root(*span);
+        let chosen = match interrupted {
+            Interrupted::Retry => quote_spanned!(*span=> Retry),
+            Interrupted::RetryUpTo(count) => variant("RetryUpTo", &number(*count, *span), *span),
+            Interrupted::Fail => quote_spanned!(*span=> Fail),
+        };
+        let mut terms = quote_spanned!(*span=> .interrupted(#root::OnInterruption::#chosen));
+        if let Some(At { span, value: lease }) = &durable.lease {
+            let lease = duration(*lease, *span);
+            terms.extend(quote_spanned!(*span=> .lease(#lease)));
+        }
+        if let Some(At { span, value: max_run }) = &durable.max_run {
+            let max_run = duration(*max_run, *span);
+            terms.extend(quote_spanned!(*span=> .max_run(#max_run)));
+        }
+        terms
     }
 
     /// All that is read from the arguments, before the body takes them.
     fn call(&self) -> TokenStream {
-        let Model { root, key, missing, fingerprint, scope, retention, .. } = self.model;
-        let key = key.borrowed(root);
+        let Model { root, key, missing, fingerprint, scope, retention, durable, .. } = self.model;
+        let key = key.borrowed(root, "part");
         let key_start = start(&key);
         let operation = Ident::new("operation", Span::mixed_site());
         let mut call = match missing {
@@ -190,7 +232,7 @@ impl Expansion<'_> {
             }
         };
         if let Some(At { span, value }) = fingerprint {
-            let value = value.borrowed(root);
+            let value = value.borrowed(root, "print_part");
             call.extend(quote_spanned!(*span=> .fingerprint(#value)));
         }
         if let Some(scope) = scope {
@@ -199,6 +241,10 @@ impl Expansion<'_> {
         if let Some(At { span, value: Retention::Each(time) }) = retention {
             call.extend(quote_spanned!(*span=> .retention(#time)));
         }
+        call.extend(durable.as_ref().map(|Durable { records: At { span, value }, .. }| match value {
+            Records::Installed => quote_spanned!(*span=> .durable()),
+            Records::In(store) => quote_spanned!(*span=> .store(#store)),
+        }));
         call
     }
 
@@ -235,7 +281,7 @@ impl Expansion<'_> {
     fn plan(&self) -> TokenStream {
         let Model { keep, share, fallible, .. } = self.model;
         let Place { first, .. } = self.outcome;
-        let root = self.root(Span::mixed_site());
+        let root = &self.model.root;
         let (returns, body) = self.returned();
         let mut plan = quote_spanned!(first=> #body.idempotent_plan());
         plan.extend(keep.as_ref().map(|At { span, value }| match value {
@@ -281,28 +327,40 @@ impl Expansion<'_> {
     fn run(&self) -> TokenStream {
         let Place { first, last } = self.outcome;
         let root = self.root(first);
-        let run = match self.function.answer() {
-            Answer::Direct => Ident::new("run", last),
-            _ if self.model.detached => Ident::new("run_detached", last),
-            _ => Ident::new("run_async", last),
+        let run = match (self.function.answer(), &self.model.durable) {
+            (Answer::Direct, None) => "run",
+            (Answer::Direct, Some(_)) => "run_durable",
+            (_, None) if self.model.detached => "run_detached",
+            (_, None) => "run_async",
+            (_, Some(_)) => "run_durable_async",
         };
+        let run = Ident::new(run, last);
         let arguments = quote_spanned!(first=> call, plan, body);
         let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
         arguments.set_span(last);
-        let run = quote_spanned!(first=> #root::__private::#run #arguments);
-        if self.function.answer() == Answer::Direct { run } else { quote_spanned!(last=> #run.await) }
+        quote_spanned!(first=> #root::__private::#run #arguments)
     }
 }
 
-/// `variant` of a length of time.
-fn duration(variant: &str, time: Duration, span: Span) -> TokenStream {
+/// `name(value)`
+fn variant(name: &str, value: &TokenStream, span: Span) -> TokenStream {
+    let name = Ident::new(name, span);
+    quote_spanned!(span=> #name(#value))
+}
+
+fn duration(time: Duration, span: Span) -> TokenStream {
     let (unit, count) = if time.subsec_millis() == 0 {
-        ("from_secs", u128::from(time.as_secs()))
+        ("from_secs", number(time.as_secs(), span))
     } else {
-        ("from_millis", time.as_millis())
+        ("from_millis", number(time.as_millis(), span))
     };
-    let (variant, unit) = (Ident::new(variant, span), Ident::new(unit, span));
-    let mut count = Literal::u128_unsuffixed(count);
+    let unit = Ident::new(unit, span);
+    quote_spanned!(span=> ::core::time::Duration::#unit(#count))
+}
+
+/// Without a suffix, as people write it.
+fn number(count: impl Into<u128>, span: Span) -> TokenStream {
+    let mut count = Literal::u128_unsuffixed(count.into());
     count.set_span(span);
-    quote_spanned!(span=> #variant(::core::time::Duration::#unit(#count)))
+    count.to_token_stream()
 }

@@ -88,19 +88,17 @@ const TABLE: [Known; 18] = [
         "capacity = 10_000",
         &["max_size", "maxsize", "size", "max_capacity", "max_entries", "limit"],
     ),
-    row(Durable, "durable", "durable", &["persist", "persistent", "persisted"]).later(STORES),
-    row(Store, "store", "store = &self.store", &["backend", "storage", "db", "database", "redis", "disk"])
-        .later(STORES),
-    row(Lease, "lease", "lease = \"30s\"", &["heartbeat", "visibility_timeout"]).later(STORES),
-    row(MaxRun, "max_run", "max_run = \"15m\"", &["max_runtime", "deadline"]).later(STORES),
-    row(Interrupted, "interrupted", "interrupted = fail", &["on_crash", "crash", "recovery"]).later(STORES),
+    row(Durable, "durable", "durable", &["persist", "persistent", "persisted"]),
+    row(Store, "store", "store = &self.store", &["backend", "storage", "db", "database", "redis", "disk"]),
+    row(Lease, "lease", "lease = \"30s\"", &["heartbeat", "visibility_timeout"]),
+    row(MaxRun, "max_run", "max_run = \"15m\"", &["max_runtime", "deadline"]),
+    row(Interrupted, "interrupted", "interrupted = fail", &["on_crash", "crash", "recovery"]),
     row(Transaction, "transaction", "transaction = tx", &["tx", "conn", "connection"]).later(TRANSACTIONS),
     row(Detached, "detached", "detached", &["spawn", "spawned", "background", "detach"]),
     row(Handle, "handle", "handle = CHARGE", &["ident", "records", "expose"]),
     row(Crate, "crate", "crate = my_crate::idempotently", &["krate", "crate_path", "path"]),
 ];
 
-const STORES: &str = "the stores (features `sqlite`, `postgres`, `redis`)";
 const TRANSACTIONS: &str = "the features `postgres` and `sqlite`";
 
 const fn row(name: Name, word: &'static str, example: &'static str, elsewhere: &'static [&'static str]) -> Known {
@@ -133,8 +131,16 @@ pub(crate) struct Unknown {
 /// What was probably meant by `word`, which stands there without a value if it is `alone`.
 pub(crate) fn unknown(word: &str, alone: bool) -> Unknown {
     if let Some(known) = TABLE.iter().find(|known| known.elsewhere.contains(&word)) {
-        let message = format!("unknown argument `{word}`: here it is `{}`, as in `{}`", known.word, known.example);
-        return Unknown { message, hints_at_key: known.name == Key };
+        let meant_as_key = alone && !known.is_flag();
+        let key = format!("for a key write `key = {word}`");
+        let here = format!("here it is `{}`, as in `{}`", known.word, known.example);
+        let instead = match known.name {
+            Key if meant_as_key => key,
+            _ if meant_as_key => format!("{here}; {key}"),
+            _ => here,
+        };
+        let message = format!("unknown argument `{word}`: {instead}");
+        return Unknown { message, hints_at_key: known.name == Key || meant_as_key };
     }
     if let Some(known) = nearest(word) {
         let message = format!("unknown argument `{word}`: did you mean `{}`?", known.word);

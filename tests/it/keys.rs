@@ -72,7 +72,8 @@ fn pointers_and_owners_are_what_they_point_to() {
     assert!(
         share(text, &Box::<str>::from(text)) && share(text, &Rc::<str>::from(text)) && share(text, &Arc::new(text))
     );
-    assert!(share(&[1u8, 2], &vec![1u64, 2]) && share(&[1u8, 2][..], &[1u8, 2]) && share(&(&1, &"a"), &(1, "a")));
+    assert!(share(&[1u16, 2], &vec![1u64, 2]) && share(&[1u8, 2][..], &vec![1u8, 2]) && share(&(&1, &"a"), &(1, "a")));
+    assert!(!share(&[1u8, 2], &[1u64, 2]), "bytes are no numbers");
     assert!(!share(&(key::Piece("a"), 1), &("b", 1)));
     assert!(share(&(key::Piece("order-"), 7), &("order-", 7)));
 }
@@ -180,7 +181,8 @@ fn the_texts_are_frozen() {
     golden(&(1,), "400d88e25df40dae022abecb33045222"); // (1)
     golden(&((1, 2), 3), "ec988e5a9e07e17c4fe68251009ac91a"); // ((1,2),3)
     golden(&[1, 2], "601b3350d76ab240c420a2d0ba0b94be"); // [1,2]
-    golden(&[0u8, 255][..], "3dd648bbd822b3f5b35cc4bfa5d4f8df"); // [0,255]
+    golden(&[0, 255], "3dd648bbd822b3f5b35cc4bfa5d4f8df"); // [0,255]
+    golden(&[0u8, 255][..], "13fe562538f1cc29fed3a3d3454ab551"); // x"00ff"
     golden(&vec![("a", true)], "92a9ee1626f54c3170830d310bde44a7"); // [("a",true)]
     golden(&(key::Piece("order-"), 7), "06da70b577ee5c6967f9d3f95c0c8cfd"); // ("order-",7)
     golden(&Bytes(&[0, 255]), "13fe562538f1cc29fed3a3d3454ab551"); // x"00ff"

@@ -23,6 +23,7 @@ mod observing;
 mod races;
 mod recursion;
 mod redaction;
+mod reviewed;
 mod scopes;
 mod stress;
 mod waiting;

@@ -9,13 +9,13 @@ use house::House;
 
 /// The rooms of `idempotent-core`, floor by floor.
 const FLOORS: [&[&str]; 7] = [
-    &["clock", "error", "key", "policy", "scopes", "span", "sync"],
+    &["blocking", "clock", "error", "key", "policy", "scopes", "span", "sync"],
     &["codec", "context", "flight", "observe", "record"],
     &["store", "table"],
     &["backend", "contract", "lease", "outcome", "realm"],
     &["engine", "installed", "transaction"],
     &["operation", "records", "testing"],
-    &["__private", "http"],
+    &["__private", "golden", "http"],
 ];
 
 /// All that the root of the macros may define.

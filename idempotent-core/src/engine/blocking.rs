@@ -2,6 +2,7 @@
 
 use super::waiting::{Waited, wait_blocking};
 use super::{Ask, Begun, begin};
+use crate::context::enter;
 use crate::error::Error;
 use crate::key::Print;
 use crate::observe::{How, Place};
@@ -9,7 +10,7 @@ use crate::outcome::{Keep, Plan};
 use crate::table::{Lead, TableRef};
 
 /// Where a blocking call stands once nobody is left to wait for.
-enum Stand<'a, T: Clone + Send + Sync + 'static, P: Print> {
+pub(super) enum Stand<'a, T: Clone + Send + Sync + 'static, P: Print> {
     Answered(T, How),
     Lead(Lead<'a, T, P>),
     Unprotected,
@@ -18,7 +19,10 @@ enum Stand<'a, T: Clone + Send + Sync + 'static, P: Print> {
 
 /// The part that does not know the body, made once for each kind of record.
 #[inline(never)]
-fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(table: TableRef<'a, T, P>, ask: &Ask<P>) -> Stand<'a, T, P> {
+pub(super) fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(
+    table: TableRef<'a, T, P>,
+    ask: &Ask<P>,
+) -> Stand<'a, T, P> {
     let in_flight = table.in_flight();
     match begin(table, ask, in_flight) {
         Begun::Kept(kept) => Stand::Answered(kept, How::Replayed),
@@ -64,7 +68,9 @@ where
             outcome
         }
         Stand::Unprotected => {
+            let outside = enter(None);
             let outcome = body();
+            drop(outside);
             place.tell(How::Unprotected);
             outcome
         }

@@ -1,5 +1,6 @@
 //! Calls whose body runs in a task of its own, so that a caller that goes away does not stop it half way.
 
+use super::leading::Leading;
 use super::waiting::{Waited, Waiting};
 use super::{Ask, Begun, begin};
 use crate::context::Ancestors;
@@ -111,7 +112,7 @@ where
 {
     /// Starts the body's task; outside a runtime the call is refused, and its hold given up.
     #[track_caller]
-    fn spawn(&mut self, mut lead: Option<Lead<'static, K::Kept, P>>) -> Stage<Ret, K::Kept, P> {
+    fn spawn(&mut self, lead: Option<Lead<'static, K::Kept, P>>) -> Stage<Ret, K::Kept, P> {
         let Some((keep, body)) = self.parts.take() else { return Stage::Answered(None) };
         let runtime = match Handle::try_current() {
             Ok(runtime) => runtime,
@@ -121,11 +122,9 @@ where
             }
         };
         let how = if lead.is_some() { How::Executed } else { How::Unprotected };
-        let entered = lead.as_mut().map(Lead::enter);
-        let body = body();
-        drop(entered);
+        let leading = Leading::begin(lead, body);
         let ancestors = Ancestors::of_here();
-        let task = Detached { body: Some(body), lead, keep, retention: self.retention, ancestors, ret: PhantomData };
+        let task = Detached { leading, keep, retention: self.retention, ancestors, ret: PhantomData };
         #[cfg(feature = "testing")]
         let task = within(realm::current(), task);
         Stage::Running(runtime.spawn(task), how)
@@ -196,8 +195,7 @@ pin_project! {
         K::Kept: 'static,
     {
         #[pin]
-        body: Option<Fut>,
-        lead: Option<Lead<'static, K::Kept, P>>,
+        leading: Leading<'static, K::Kept, P, Fut>,
         keep: K,
         retention: Option<Retention>,
         ancestors: Ancestors,
@@ -214,11 +212,9 @@ pin_project! {
         K::Kept: 'static,
     {
         fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
+            let this = this.project();
             let above = this.ancestors.enter();
-            let entered = this.lead.as_mut().map(Lead::enter);
-            this.body.set(None);
-            drop(entered);
+            this.leading.drop_body();
             drop(above);
         }
     }
@@ -233,17 +229,11 @@ where
     type Output = Ret;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ret> {
-        let mut this = self.project();
-        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };
+        let this = self.project();
         let above = this.ancestors.enter();
-        let entered = this.lead.as_mut().map(Lead::enter);
-        let polled = body.poll(cx).map(|outcome| (this.keep.settle(&outcome), outcome));
-        if polled.is_ready() {
-            this.body.set(None);
-        }
-        drop(entered);
-        let (settled, outcome) = ready!(polled);
-        if let Some(lead) = this.lead.take() {
+        let keep = &*this.keep;
+        let (outcome, settled, lead) = ready!(this.leading.poll_body(cx, |outcome| keep.settle(outcome)));
+        if let Some(lead) = lead {
             lead.settle(settled, *this.retention);
         }
         drop(above);

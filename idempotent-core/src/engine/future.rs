@@ -1,5 +1,6 @@
 //! Calls of functions that are awaited.
 
+use super::leading::Leading;
 use super::waiting::{Waited, Waiting};
 use super::{Ask, Begun, begin};
 use crate::key::Print;
@@ -32,20 +33,6 @@ pin_project! {
         retention: Option<Retention>,
         place: Place,
     }
-
-    impl<Ret, P, K, F, Fut> PinnedDrop for Run<'_, Ret, P, K, F, Fut>
-    where
-        P: Print,
-        K: Keep<Ret>,
-        K::Kept: Clone,
-        K::Kept: Send,
-        K::Kept: Sync,
-        K::Kept: 'static,
-    {
-        fn drop(this: Pin<&mut Self>) {
-            this.project().stage.drop_body();
-        }
-    }
 }
 
 pin_project! {
@@ -60,23 +47,7 @@ pin_project! {
     {
         Answered { answer: Option<(Ret, How)> },
         Following { waiting: Waiting<'a, T, P>, body: Option<F> },
-        Leading { #[pin] body: Fut, lead: Option<Lead<'a, T, P>> },
-    }
-}
-
-impl<'a, Ret, T, P, F, Fut> Stage<'a, Ret, T, P, F, Fut>
-where
-    T: Clone + Send + Sync + 'static,
-    P: Print,
-{
-    /// Drops the body, and what it borrows or owns, inside its execution, and returns the hold.
-    fn drop_body(mut self: Pin<&mut Self>) -> Option<Lead<'a, T, P>> {
-        let StageProjection::Leading { lead, .. } = self.as_mut().project() else { return None };
-        let mut lead = lead.take();
-        let entered = lead.as_mut().map(Lead::enter);
-        self.set(Self::Answered { answer: None });
-        drop(entered);
-        lead
+        Leading { #[pin] leading: Leading<'a, T, P, Fut> },
     }
 }
 
@@ -90,12 +61,8 @@ where
         Self::Answered { answer: Some((answer, how)) }
     }
 
-    /// The body begins in its execution, since a function that returns a future by hand runs code before the first poll.
-    fn leading(mut lead: Lead<'a, T, P>, body: F) -> Self {
-        let entered = lead.enter();
-        let body = body();
-        drop(entered);
-        Self::Leading { body, lead: Some(lead) }
+    fn leading(lead: Option<Lead<'a, T, P>>, body: F) -> Self {
+        Self::Leading { leading: Leading::begin(lead, body) }
     }
 }
 
@@ -117,9 +84,9 @@ where
     let in_flight = table.in_flight();
     let stage = match begin(table, ask, in_flight) {
         Begun::Kept(kept) => Stage::answered(K::revive(kept), How::Replayed),
-        Begun::Lead(lead) => Stage::leading(lead, body),
+        Begun::Lead(lead) => Stage::leading(Some(lead), body),
         Begun::Follow(follow) => Stage::Following { waiting: Waiting::new(follow, in_flight), body: Some(body) },
-        Begun::Unprotected => Stage::Leading { body: body(), lead: None },
+        Begun::Unprotected => Stage::leading(None, body),
         Begun::Refused(error) => Stage::answered(plan.refusal().refuse(error), How::Refused),
     };
     Run { stage, plan, retention: ask.retention, place }
@@ -156,22 +123,17 @@ where
                     // Polled again after its answer, which no caller does twice.
                     None => return Poll::Pending,
                 },
-                StageProjection::Leading { body, lead } => {
-                    let Some(holder) = lead else { break (ready!(body.poll(cx)), How::Unprotected) };
-                    let entered = holder.enter();
-                    let polled = body.poll(cx);
-                    let settled = polled.map(|outcome| (this.plan.keep.settle(&outcome), outcome));
-                    drop(entered);
-                    let (settled, outcome) = ready!(settled);
-                    if let Some(lead) = this.stage.as_mut().drop_body() {
-                        lead.settle(settled, *this.retention);
-                    }
+                StageProjection::Leading { leading } => {
+                    let keep = &this.plan.keep;
+                    let (outcome, settled, lead) = ready!(leading.poll_body(cx, |outcome| keep.settle(outcome)));
+                    let Some(lead) = lead else { break (outcome, How::Unprotected) };
+                    lead.settle(settled, *this.retention);
                     break (outcome, How::Executed);
                 }
                 StageProjection::Following { waiting, body } => match (ready!(waiting.poll(cx)), body.take()) {
                     (Waited::Landed(kept), _) => break (K::revive(kept), How::Joined),
                     (Waited::TimedOut(error), _) => break (this.plan.refusal().refuse(error), How::Refused),
-                    (Waited::Seated(lead), Some(body)) => Stage::leading(lead, body),
+                    (Waited::Seated(lead), Some(body)) => Stage::leading(Some(lead), body),
                     (Waited::Seated(_), None) => return Poll::Pending,
                 },
             };

@@ -1,4 +1,4 @@
-//! Room for a text that does not fit into three words: one buffer per thread, lent out and given back.
+//! Room for a text that does not fit into three words: two buffers per thread, lent out and given back.
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
@@ -9,7 +9,8 @@ const LONGEST: usize = 200;
 type Bytes = Box<[u8; LONGEST]>;
 
 thread_local! {
-    static SPARE: Cell<Option<Bytes>> = const { Cell::new(None) };
+    /// Two: a call holds one for its key while it writes its fingerprint into the other.
+    static SPARE: Cell<[Option<Bytes>; 2]> = const { Cell::new([None, None]) };
 }
 
 /// A buffer of [`LONGEST`] bytes. Boxed, so that what carries it is small; kept by the thread, so that writing a key
@@ -18,14 +19,25 @@ pub(super) struct Buffer(Option<Bytes>);
 
 impl Buffer {
     pub(super) fn take() -> Self {
-        let spare = SPARE.try_with(Cell::take).ok().flatten();
-        Self(Some(spare.unwrap_or_else(|| Box::new([0; LONGEST]))))
+        let spare = SPARE.try_with(|spare| {
+            let mut buffers = spare.take();
+            let one = buffers.iter_mut().find_map(Option::take);
+            spare.set(buffers);
+            one
+        });
+        Self(Some(spare.ok().flatten().unwrap_or_else(|| Box::new([0; LONGEST]))))
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let _ = SPARE.try_with(|spare| spare.set(self.0.take()));
+        let _ = SPARE.try_with(|spare| {
+            let mut buffers = spare.take();
+            if let Some(room) = buffers.iter_mut().find(|room| room.is_none()) {
+                *room = self.0.take();
+            }
+            spare.set(buffers);
+        });
     }
 }
 

@@ -33,7 +33,19 @@ impl fmt::Debug for Fingerprint {
 pub struct NoFingerprint;
 
 /// What a record keeps of a fingerprint: the digest or nothing at all.
-pub trait Print: Copy + PartialEq + Send + Sync + 'static {}
+pub trait Print: Copy + PartialEq + Send + Sync + 'static {
+    /// As a store keeps it.
+    fn digest(self) -> Option<[u8; 16]>;
+}
 
-impl Print for Fingerprint {}
-impl Print for NoFingerprint {}
+impl Print for Fingerprint {
+    fn digest(self) -> Option<[u8; 16]> {
+        Some(self.0)
+    }
+}
+
+impl Print for NoFingerprint {
+    fn digest(self) -> Option<[u8; 16]> {
+        None
+    }
+}

@@ -17,6 +17,8 @@ pub enum Refusal {
     Empty,
     /// Its `Display` or `Serialize` failed.
     Unwritable,
+    /// The fingerprint's did.
+    Fingerprint,
 }
 
 /// A canonical text too long for three words.

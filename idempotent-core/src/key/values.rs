@@ -4,10 +4,12 @@ use super::short::Short;
 use super::text::{Long, Refusal, Text};
 use super::writer::Writer;
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::num::{NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroIsize};
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128, NonZeroUsize};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A value that can be part of a fingerprint: it has one canonical text.
 ///
@@ -38,6 +40,15 @@ use std::sync::Arc;
 pub trait ToFingerprint {
     /// Writes the value, as one value.
     fn write(&self, out: &mut Writer<'_>);
+
+    /// Writes several, as one list; bytes have a shorter text than that.
+    #[doc(hidden)]
+    fn write_list(items: &[Self], out: &mut Writer<'_>)
+    where
+        Self: Sized,
+    {
+        out.list(|out| items.iter().for_each(|item| item.write(out)));
+    }
 }
 
 /// A value that says who a call is.
@@ -52,7 +63,7 @@ pub trait ToFingerprint {
     message = "`{Self}` cannot be a key",
     label = "not a key",
     note = "a float is no key (equal amounts can differ in their bits): use an integer, such as cents",
-    note = "an `Option` is no key (`None` identifies nothing): add `missing = run` or `missing = reject`",
+    note = "an `Option` is no key (`None` identifies nothing): where it is the whole key, add `missing = run` or `missing = reject`; in a tuple or a struct, take it out with `key.map(|key| (tenant, key))`",
     note = "for your own type write `#[derive(ToKey)]`; for a foreign one `key = idempotently::key::display(&value)`"
 )]
 pub trait ToKey: ToFingerprint {
@@ -151,7 +162,7 @@ macro_rules! tuples {
     )*};
 }
 
-integers!(unsigned u128: u8, u16, u32, u64, u128, usize);
+integers!(unsigned u128: u16, u32, u64, u128, usize);
 integers!(signed i128: i8, i16, i32, i64, i128, isize);
 non_zero!(NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128, NonZeroUsize);
 non_zero!(NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroIsize);
@@ -170,6 +181,36 @@ tuples! {
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10)
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11)
 }
+
+impl ToFingerprint for u8 {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.unsigned(u128::from(*self));
+    }
+
+    fn write_list(items: &[Self], out: &mut Writer<'_>) {
+        out.bytes(items);
+    }
+}
+impl ToKey for u8 {
+    #[inline]
+    fn key_text(&self) -> Text {
+        Text::Short(Short::number(u64::from(*self)))
+    }
+}
+
+impl<T: ?Sized> ToFingerprint for PhantomData<T> {
+    fn write(&self, out: &mut Writer<'_>) {
+        ().write(out);
+    }
+}
+impl<T: ?Sized> ToKey for PhantomData<T> {}
+
+impl ToFingerprint for Duration {
+    fn write(&self, out: &mut Writer<'_>) {
+        out.unsigned(self.as_nanos());
+    }
+}
+impl ToKey for Duration {}
 
 impl ToFingerprint for bool {
     fn write(&self, out: &mut Writer<'_>) {
@@ -227,7 +268,7 @@ impl<T: ToKey + ToOwned + ?Sized> ToKey for Cow<'_, T> {
 
 impl<T: ToFingerprint> ToFingerprint for [T] {
     fn write(&self, out: &mut Writer<'_>) {
-        out.list(|out| self.iter().for_each(|item| item.write(out)));
+        T::write_list(self, out);
     }
 }
 impl<T: ToKey> ToKey for [T] {}

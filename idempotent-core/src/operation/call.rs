@@ -17,9 +17,9 @@ use std::fmt;
 /// recursion, a key reused with another fingerprint, and what the operation's policy refuses.
 #[must_use = "a call does nothing until it is told what to run"]
 pub struct Call<'a, P = NoFingerprint> {
-    operation: &'a Operation,
-    scope: Option<&'static str>,
-    ask: Ask<P>,
+    pub(super) operation: &'a Operation,
+    pub(super) scope: Option<&'static str>,
+    pub(super) ask: Ask<P>,
 }
 
 impl<'a> Call<'a, NoFingerprint> {
@@ -44,9 +44,10 @@ impl<'a> Call<'a, NoFingerprint> {
     /// ```
     pub fn fingerprint(self, value: &(impl ToFingerprint + ?Sized)) -> Call<'a, Fingerprint> {
         let Ask { text, missing, retention, .. } = self.ask;
-        let (text, print) = match Fingerprint::of(value) {
-            Some(print) => (text, print),
-            None => (Text::Refused(Refusal::Unwritable), Fingerprint::NONE),
+        let (text, print) = match (text, Fingerprint::of(value)) {
+            (text, Some(print)) => (text, print),
+            (Text::Refused(refusal), None) => (Text::Refused(refusal), Fingerprint::NONE),
+            (_, None) => (Text::Refused(Refusal::Fingerprint), Fingerprint::NONE),
         };
         Call { operation: self.operation, scope: self.scope, ask: Ask { text, print, missing, retention } }
     }

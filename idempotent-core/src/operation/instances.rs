@@ -19,19 +19,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Identity {
     id: TypeId,
     name: fn() -> &'static str,
+    /// The store that its records live in; zero for this process.
+    store: u64,
 }
 
 impl Identity {
     /// One for each body: two impls, two instantiations, two modules never share a record.
     #[inline]
     pub(crate) fn of_body<F>() -> Self {
-        Self { id: typeid::of::<F>(), name: std::any::type_name::<F> }
+        Self { id: typeid::of::<F>(), name: std::any::type_name::<F>, store: 0 }
     }
 
     /// One for each kind of record.
     #[inline]
     pub(crate) fn of_records<T: 'static, P: 'static>() -> Self {
-        Self { id: TypeId::of::<(T, P)>(), name: std::any::type_name::<T> }
+        Self { id: TypeId::of::<(T, P)>(), name: std::any::type_name::<T>, store: 0 }
+    }
+
+    /// The same instantiation with its records in a store: two stores share no execution in flight.
+    #[cfg(feature = "durable")]
+    pub(crate) fn in_store(self, store: u64) -> Self {
+        Self { store, ..self }
     }
 
     /// The path of the function whose body it is.
@@ -44,8 +52,12 @@ impl Identity {
     }
 }
 
+/// The body's type, the scope it was called with, and its store.
+type Which = (TypeId, Option<&'static str>, u64);
+
 struct Instance {
     identity: TypeId,
+    store: u64,
     scope: Option<&'static str>,
     table: Arc<dyn AnyTable>,
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "it is there for its drop"))]
@@ -56,7 +68,7 @@ pub(super) struct Instances {
     id: OnceCell<u64>,
     /// Almost every function has one instantiation, which is found without a look-up.
     first: OnceCell<Instance>,
-    others: OnceCell<DashMap<(TypeId, Option<&'static str>), Instance>>,
+    others: OnceCell<DashMap<Which, Instance>>,
 }
 
 /// A scope is compared by where it stands, which is enough to find the table again quickly.
@@ -105,6 +117,7 @@ impl Operation {
         }
         if let Some(first) = self.instances.first.get()
             && first.identity == identity.id
+            && first.store == identity.store
             && is_same(first.scope, scope)
             && let Some(table) = (&*first.table as &dyn Any).downcast_ref()
         {
@@ -123,11 +136,11 @@ impl Operation {
     ) -> Result<TableRef<'_, T, P>, Error> {
         let make = || self.instance::<T, P>(identity, scope, misdeclared, Clock::System);
         let first = self.instances.first.get_or_try_init(make)?;
-        let table = if first.identity == identity.id && first.scope == scope {
+        let table = if first.identity == identity.id && first.scope == scope && first.store == identity.store {
             first.table.clone()
         } else {
             let others = self.instances.others.get_or_init(DashMap::new);
-            others.entry((identity.id, scope)).or_try_insert_with(make)?.table.clone()
+            others.entry((identity.id, scope, identity.store)).or_try_insert_with(make)?.table.clone()
         };
         self.typed(table, identity, scope)
     }
@@ -140,7 +153,7 @@ impl Operation {
         scope: Option<&'static str>,
         misdeclared: fn() -> Option<&'static str>,
     ) -> Result<TableRef<'_, T, P>, Error> {
-        let table = realm.table((self.instances.id(), identity.id, scope), || {
+        let table = realm.table((self.instances.id(), identity.id, scope, identity.store), || {
             let instance = self.instance::<T, P>(identity, scope, misdeclared, realm.clock())?;
             Ok((instance.table, instance.hold))
         })?;
@@ -181,7 +194,7 @@ impl Operation {
             }
         };
         let table = Table::<T, P>::new(self.called(identity, scope), &self.policy, clock);
-        Ok(Instance { identity: identity.id, scope, table: Arc::new(table), hold })
+        Ok(Instance { identity: identity.id, store: identity.store, scope, table: Arc::new(table), hold })
     }
 
     fn misdeclared(&self, identity: Identity, scope: Option<&'static str>, why: &'static str) -> Error {

@@ -43,9 +43,14 @@ impl Inner {
 
     /// Sees to it that at least `count` listeners are notified, those that were already included.
     fn notify(&self, count: usize) {
+        let already = self.list().listeners.iter().filter(|entry| entry.notified).count();
+        self.notify_additional(count.saturating_sub(already));
+    }
+
+    /// Notifies `count` more listeners.
+    fn notify_additional(&self, count: usize) {
         let mut list = self.list();
-        let already = list.listeners.iter().filter(|entry| entry.notified).count();
-        for entry in list.listeners.iter_mut().filter(|entry| !entry.notified).take(count.saturating_sub(already)) {
+        for entry in list.listeners.iter_mut().filter(|entry| !entry.notified).take(count) {
             entry.notified = true;
             if let Some(waker) = entry.waker.take() {
                 waker.wake();
@@ -78,6 +83,10 @@ impl Event {
 
     pub(crate) fn notify(&self, count: usize) {
         self.0.notify(count);
+    }
+
+    pub(crate) fn notify_additional(&self, count: usize) {
+        self.0.notify_additional(count);
     }
 }
 
@@ -124,7 +133,7 @@ impl Drop for EventListener {
             list.listeners.iter().position(|entry| entry.id == id).map(|at| list.listeners.remove(at).notified);
         drop(list);
         if notified == Some(true) {
-            self.event.notify(1);
+            self.event.notify_additional(1);
         }
     }
 }

@@ -31,8 +31,13 @@ impl Ends {
     }
 
     pub(super) fn retain(&mut self, mut is_held: impl FnMut(Tick, u64) -> bool) {
-        self.0.retain(|Reverse((end, hash))| is_held(*end, *hash));
-        self.0.shrink_to(self.0.len() * 2);
+        let mut ends = std::mem::take(&mut self.0).into_vec();
+        // A key that is forgotten and made again within one tick has one end many times.
+        ends.sort_unstable();
+        ends.dedup();
+        ends.retain(|Reverse((end, hash))| is_held(*end, *hash));
+        ends.shrink_to(ends.len() * 2);
+        self.0 = BinaryHeap::from(ends);
     }
 
     /// Gives memory back once a quarter of it would do.

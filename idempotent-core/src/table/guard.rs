@@ -1,7 +1,9 @@
 //! A caller's hold on a key: what its drop undoes, whatever happened.
 
 use super::{Settled, Table};
-use crate::context::{Entered, Frame, Seated};
+#[cfg(feature = "durable")]
+use crate::context::Fence;
+use crate::context::{Entered, Frame, enter};
 use crate::flight::{Flight, Sight};
 use crate::key::{Key, Print};
 use crate::policy::Retention;
@@ -39,36 +41,44 @@ impl<T, P> Deref for TableRef<'_, T, P> {
 /// The leader's hold: dropped without an outcome, it hands the seat over.
 pub(crate) struct Lead<'a, T: Clone + Send + Sync + 'static, P: Print> {
     table: TableRef<'a, T, P>,
-    seated: Seated,
+    frame: Frame,
     settled: bool,
 }
 
 impl<'a, T: Clone + Send + Sync + 'static, P: Print> Lead<'a, T, P> {
     pub(crate) fn new(table: TableRef<'a, T, P>, key: Key, attempt: u32) -> Self {
-        let seated = Seated::new(Frame::new(table.id(), key, table.scope(), attempt));
-        Self { table, seated, settled: false }
+        let frame = Frame::new(table.id(), key, table.scope(), attempt);
+        Self { table, frame, settled: false }
+    }
+
+    /// The execution is one that a store granted.
+    #[cfg(feature = "durable")]
+    pub(crate) fn granted(&mut self, attempt: u32, fence: Arc<Fence>) {
+        self.frame.granted(attempt, fence);
     }
 
     /// Puts the execution where its body can see it, until the guard is dropped.
     pub(crate) fn enter(&mut self) -> Entered<'_> {
-        self.seated.enter()
+        enter(Some(&mut self.frame))
     }
 
     /// Ends the execution; the outcome's clones are made inside it, since they are the user's code.
     pub(crate) fn settle(mut self, settled: Settled<T>, retention: Option<Retention>) {
-        let Some(key) = self.seated.frame().map(|frame| frame.key.clone()) else { return };
-        let entered = self.seated.enter();
+        let key = self.frame.key.clone();
+        let entered = enter(Some(&mut self.frame));
         // A panic in a clone leaves the hold unsettled, and so to its drop.
-        self.table.settle(&key, settled, retention);
+        let residue = self.table.settle(&key, settled, retention);
         drop(entered);
         self.settled = true;
+        // The key may be another's by now, which a panic in here must not disturb.
+        drop(residue);
     }
 }
 
 impl<T: Clone + Send + Sync + 'static, P: Print> Drop for Lead<'_, T, P> {
     fn drop(&mut self) {
-        if let Some(frame) = self.seated.frame().filter(|_| !self.settled) {
-            self.table.vacate(&frame.key);
+        if !self.settled {
+            self.table.vacate(&self.frame.key);
         }
     }
 }

@@ -3,6 +3,8 @@
 use super::try_idempotent;
 use crate::validate::Features;
 
+const FEATURES: Features = Features { tokio: true, durable: true };
+
 /// Every mistake as the text that it points at and its message.
 fn mistakes(args: &str, item: &str, features: Features) -> Vec<(String, String)> {
     let expanded = try_idempotent(args.parse().unwrap(), item.parse().unwrap(), features);
@@ -12,7 +14,7 @@ fn mistakes(args: &str, item: &str, features: Features) -> Vec<(String, String)>
 
 fn check(cases: &[(&str, &str, &str, &str)]) {
     for (args, item, at, message) in cases {
-        let found = mistakes(args, item, Features { tokio: true });
+        let found = mistakes(args, item, FEATURES);
         let [(place, said)] = found.as_slice() else { panic!("{args} on {item}: {found:?}") };
         assert_eq!(place, at, "{args} on {item}: {said}");
         assert!(said.contains(message), "{args} on {item}: {said}");
@@ -63,7 +65,7 @@ fn of_the_outcome() {
         "fn f(n: &str) -> impl Future<Output = u8> + '_ { n }",
         "fn main(&self, n: u8) {}",
     ] {
-        assert_eq!(mistakes("key = n", item, Features { tokio: true }), [], "{item}");
+        assert_eq!(mistakes("key = n", item, FEATURES), [], "{item}");
     }
 }
 
@@ -84,7 +86,7 @@ fn of_the_key() {
     ]);
     for key in ["\"orders\"", "\"order-{order.id}\"", "\"border.id\"", "(order.id, \"order list\")"] {
         let args = format!("key = {key}");
-        assert_eq!(mistakes(&args, item, Features { tokio: true }), [], "{key}");
+        assert_eq!(mistakes(&args, item, FEATURES), [], "{key}");
     }
 }
 
@@ -100,14 +102,21 @@ fn of_values() {
         ("key = n, in_flight = wait(10)", item, "wait(10)", "`wait`, `wait(\"10s\")` or `reject`"),
         ("key = n, in_flight = wait(\"1s\", 2)", item, "wait(\"1s\", 2)", "`wait(\"10s\")`"),
         ("key = n, keep = true", item, "true", "or a predicate"),
+        ("key = n, keep = err", item, "err", "or a predicate"),
+        ("key = n, keep = (always)", item, "(always)", "or a predicate"),
         ("key = n, on_failure = panic", item, "panic", "`retry`"),
         ("key = n, missing = skip", item, "skip", "`run`"),
         ("key = n, capacity = 0", item, "0", "from 1 on"),
         ("key = n, capacity = -1", item, "-1", "from 1 on"),
-        ("key = n, capacity = x", item, "x", "from 1 on"),
+        ("key = n, capacity = x", item, "x", "from 1 on, or a constant"),
+        ("key = n, capacity = limits.n", item, "limits.n", "from 1 on, or a constant"),
+        ("key = n, capacity = (1, 2)", item, "(1, 2)", "from 1 on, or a constant"),
         ("key = n, scope = \" \"", item, "\" \"", "the same in every call"),
         ("key = n, scope = 5", item, "5", "the same in every call"),
         ("key = n, scope = \"{n}\"", item, "\"{n}\"", "has no holes"),
+        ("key = n, scope = payments.charge", item, "payments.charge", "write `scope = \"payments.charge\"`"),
+        ("key = n, scope = (charge)", item, "(charge)", "write `scope = \"charge\"`"),
+        ("key = n, scope = payments::charge", item, "payments::charge", "write `scope = \"payments::charge\"`"),
         ("key = n, handle = \"A\"", item, "\"A\"", "the name of the static"),
         ("key = n, crate = \"a::b\"", item, "\"a::b\"", "without quotation marks"),
         ("key = n, crate = a::<b>", item, "a::<b>", "the path to `idempotently`"),
@@ -115,6 +124,25 @@ fn of_values() {
         ("key = n, fingerprint = 5", item, "5", "a constant never differs"),
         ("key = n, fingerprint = ()", item, "()", "never differs"),
     ]);
+    let item = "fn f(&self, n: u8, names: Names) -> Result<u8, E> { Ok(n) }";
+    for args in [
+        "capacity = MAX",
+        "capacity = limits::ORDERS",
+        "capacity = 2 * MAX",
+        "capacity = limit(3)",
+        "capacity = 1 << 10",
+        "keep = is_final",
+        "keep = outcome::err",
+        "scope = SCOPE",
+        "scope = T::SCOPE",
+        "scope = scopes::CHARGE",
+        "scope = names.charge",
+        "scope = self.scope",
+        "scope = self::scope",
+        "scope = scope()",
+    ] {
+        assert_eq!(mistakes(&format!("key = n, {args}"), item, FEATURES), [], "{args}");
+    }
 }
 
 #[test]
@@ -148,7 +176,7 @@ fn of_what_goes_together() {
         ("key = n, keep = |n| *n > 0, on_failure = share", number),
         ("key = n, in_flight = reject, keep = ok", "fn f(n: u8) -> Reply<u8> { Ok(n) }"),
     ] {
-        assert_eq!(mistakes(args, item, Features { tokio: true }), [], "{args} on {item}");
+        assert_eq!(mistakes(args, item, FEATURES), [], "{args} on {item}");
     }
 }
 
@@ -162,19 +190,109 @@ fn of_detached() {
         ("key = n, detached", "async fn f(self: &Arc<Self>, n: u8) {}", "self: &Arc<Self>", "take `self: Arc<Self>`"),
     ]);
     let owned = "async fn f(self: Arc<Self>, n: &'static str, by: fn(&str)) {}";
-    assert_eq!(mistakes("key = n, detached", owned, Features { tokio: true }), []);
-    let found = mistakes("key = n, detached", owned, Features { tokio: false });
+    assert_eq!(mistakes("key = n, detached", owned, FEATURES), []);
+    let found = mistakes("key = n, detached", owned, Features { tokio: false, ..FEATURES });
     let [(place, said)] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(place, "detached");
     assert!(said.contains("features = [\"tokio\"]"), "{said}");
 }
 
 #[test]
+fn of_futures_that_borrow_nothing() {
+    let says = "as in `Pin<Box<dyn Future<Output = …> + '_>>`";
+    let boxed = "-> Pin<Box<dyn Future<Output = u8> + Send>>";
+    let item = |arguments: &str, returns: &str, body: &str| format!("fn f({arguments}) {returns} {{ {body} }}");
+    for (args, item, at) in [
+        ("key = n", item("n: &str", boxed, "g()"), "&str"),
+        ("key = 1", item("n: &str", boxed, "g(n)"), "&str"),
+        ("key = 1", item("(n, _): (&str, u8)", boxed, "g(n)"), "(&str, u8)"),
+        ("key = 1", item("n: Cow<'_, str>", "-> BoxFuture<'static, u8>", "g(vec![n])"), "Cow<'_, str>"),
+        ("key = self.id", item("&self", boxed, "g()"), "&self"),
+        ("key = 1", item("self: &Arc<Self>", boxed, "g(self)"), "self: &Arc<Self>"),
+    ] {
+        check(&[(args, &item, at, says)]);
+    }
+    for item in [
+        item("n: u8, unused: &str", boxed, "g(n)"),
+        item("n: &'static str", boxed, "g(n)"),
+        item("n: &str", "-> Pin<Box<dyn Future<Output = u8> + '_>>", "g(n)"),
+        item("n: &str", "-> BoxFuture<'_, u8>", "g(n)"),
+        item("n: &str", "-> impl Future<Output = u8>", "g(n)"),
+    ] {
+        assert_eq!(mistakes("key = n", &item, FEATURES), [], "{item}");
+    }
+}
+
+#[test]
+fn of_records_in_a_store() {
+    let item = "fn f(n: u8) -> Result<u8, E> { Ok(n) }";
+    let terms = "scope = \"n\", interrupted = retry";
+    let check =
+        |args: &str, item: &str, at: &str, message: &str| check(&[(&format!("key = n, {args}"), item, at, message)]);
+    for word in ["durable", "store"] {
+        let chosen = if word == "store" { "store = &self.store" } else { word };
+        check(&format!("{chosen}, scope = \"n\""), item, word, "needs a choice");
+        check(&format!("{chosen}, interrupted = fail"), item, word, "write `scope = \"payments.charge\"`");
+        check(&format!("{chosen}, {terms}"), "fn f(n: u8) -> u8 { n }", word, "let it return `Result<_, E>`");
+        check(&format!("{chosen}, {terms}, capacity = 5"), item, "capacity", "keeps none there");
+        check(&format!("{chosen}, {terms}, handle = A"), item, "handle", "use `Records::of(&store)`");
+        let detached = format!("detached, {chosen}, {terms}");
+        check(&detached, "async fn f(n: u8) -> Result<u8, E> { Ok(n) }", "detached", "not available together yet");
+        let all = format!("key = n, {chosen}, {terms}");
+        let [(place, said)] = &mistakes(&all, item, Features { durable: false, ..FEATURES })[..] else {
+            panic!("{all}")
+        };
+        assert_eq!(place, word);
+        assert!(said.contains("features = [\"sqlite\"]"), "{said}");
+        assert_eq!(mistakes(&all, item, FEATURES), []);
+    }
+    let both = "leave one of the two out";
+    check(&format!("durable, store = s, {terms}"), item, "store = s", both);
+    check(&format!("store = s, durable, {terms}"), item, "durable", both);
+    check(&format!("store = \"redis://a\", {terms}"), item, "\"redis://a\"", "as in `store = &self.store`");
+    for (args, at) in
+        [("interrupted = fail", "interrupted"), ("lease = \"30s\"", "lease"), ("max_run = \"15m\"", "max_run")]
+    {
+        check(args, item, at, "only for records in a store: add `durable`");
+    }
+}
+
+#[test]
+fn of_what_is_promised_of_them() {
+    let item = "fn f(n: u8) -> Result<u8, E> { Ok(n) }";
+    let too_short = "no shorter than `lease`";
+    for (terms, at, message) in [
+        ("interrupted = retry(0)", "0", "for none write `fail`"),
+        ("interrupted = retry(5_000_000_000)", "5_000_000_000", "a whole number from 1 on"),
+        ("interrupted = retry(\"5\")", "retry(\"5\")", "`retry(5)` (at most 5 times)"),
+        ("interrupted = maybe", "maybe", "`fail` (nobody runs it again)"),
+        ("interrupted = fail, lease = 30", "30", "a text such as `\"30s\"`"),
+        ("interrupted = fail, lease = \"30\"", "\"30\"", "`30` has no unit"),
+        ("interrupted = fail, max_run = LONG", "LONG", "a text such as `\"15m\"`"),
+        ("interrupted = fail, max_run = \"29s\"", "max_run = \"29s\"", too_short),
+        ("interrupted = fail, lease = \"2m\", max_run = \"1m\"", "max_run = \"1m\"", too_short),
+        ("interrupted = fail, max_run = \"1m\", lease = \"2m\"", "lease = \"2m\"", too_short),
+    ] {
+        let args = format!("key = n, durable, scope = \"n\", {terms}");
+        check(&[(&args, item, at, message)]);
+    }
+    for terms in [
+        "interrupted = retry",
+        "interrupted = retry(5)",
+        "interrupted = fail, lease = \"5s\", max_run = \"5s\"",
+        "interrupted = fail, max_run = \"30s\"",
+    ] {
+        let args = format!("key = n, durable, scope = \"n\", {terms}");
+        assert_eq!(mistakes(&args, item, FEATURES), [], "{terms}");
+    }
+}
+
+#[test]
 fn are_all_shown_together() {
-    let args = "kye = n, capacity = 0, retention = \"soon\", keep = ok, durable";
+    let args = "kye = n, capacity = 0, retention = \"soon\", keep = ok, transaction = tx";
     let item = "const fn f(n: &str) -> &str { n }";
-    let found = mistakes(args, item, Features { tokio: true });
+    let found = mistakes(args, item, FEATURES);
     let mut places: Vec<_> = found.iter().map(|(place, _)| place.as_str()).collect();
     places.sort_unstable();
-    assert_eq!(places, ["\"soon\"", "&str", "0", "capacity", "const", "durable", "kye", "ok"], "{found:?}");
+    assert_eq!(places, ["\"soon\"", "&str", "0", "capacity", "const", "kye", "ok", "transaction"], "{found:?}");
 }

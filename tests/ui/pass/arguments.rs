@@ -23,6 +23,31 @@ fn limited(n: u64) -> Reply<u64> {
     Ok(n)
 }
 
+const MOST: usize = 10;
+
+mod limits {
+    pub const ORDERS: u16 = 100;
+
+    pub const fn of(factor: usize) -> usize {
+        factor * super::MOST
+    }
+}
+
+#[idempotent(key = n, capacity = MOST)]
+fn limited_by_a_constant(n: u64) -> Reply<u64> {
+    Ok(n)
+}
+
+#[idempotent(key = n, capacity = (limits::ORDERS as usize))]
+fn limited_by_another_module(n: u64) -> Reply<u64> {
+    Ok(n)
+}
+
+#[idempotent(key = n, capacity = 2 * limits::of(3))]
+async fn limited_by_a_calculation(n: u64) -> Reply<u64> {
+    Ok(std::future::ready(n).await)
+}
+
 #[idempotent(key = n, retention = Duration::from_secs(60 * minutes), in_flight = reject)]
 async fn computed_retention(n: u64, minutes: u64) -> Reply<u64> {
     Ok(std::future::ready(n).await)
@@ -92,6 +117,9 @@ fn through_another_path(n: u64) -> Reply<u64> {
 fn main() {
     assert_eq!(defaults_spelled_out(1), 1);
     assert_eq!(limited(1).ok(), Some(1));
+    assert_eq!(limited_by_a_constant(1).ok(), Some(1));
+    assert_eq!(limited_by_another_module(1).ok(), Some(1));
+    drop(limited_by_a_calculation(1));
     drop(computed_retention(1, 2));
     assert_eq!(fingerprinted(1, 2.5, None).ok().as_deref(), Some("12.5None"));
     assert_eq!(kept_when_ok(1).map(|receipt| receipt.total), Ok(1));

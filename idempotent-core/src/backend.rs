@@ -1,0 +1,5 @@
+//! The stores.
+
+pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

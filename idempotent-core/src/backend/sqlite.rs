@@ -1,0 +1,272 @@
+//! Records in one SQLite file: they outlive the process, and the processes of one machine share them.
+//!
+//! One thread writes. Whatever queued while it wrote goes into its next transaction, so that many callers share one
+//! commit; a lone caller waits for nobody. Answers that are recorded already are read beside it, on the caller's own
+//! thread, in a few microseconds. No async runtime is needed.
+//!
+//! The file may be one that the application has its own tables in: the library's begin with `idempotently_`. It has to
+//! be on a local disk, since network file systems do not lock as SQLite needs it.
+
+mod fault;
+mod job;
+mod ledger;
+mod oneshot;
+mod options;
+mod reader;
+mod row;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod writer;
+
+pub use options::{SqliteOptions, Synchronous};
+
+use self::job::{Job, Ticket};
+use self::options::Target;
+use self::reader::{File, Page, Readers};
+use self::row::Ruling;
+use self::watch::{Poller, Watch};
+use self::writer::Writer;
+use crate::clock::WallClock;
+use crate::record::State;
+use crate::store::{Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How many records are purged in one transaction, so that nobody waits long behind it.
+const SWEEP: usize = 256;
+
+/// Records in one SQLite file. Clones share its connections; dropping the last one waits until all is written.
+///
+/// ```
+/// use idempotent_core::backend::sqlite::SqliteStore;
+///
+/// # let folder = std::env::temp_dir().join(format!("idempotently-store-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder).unwrap();
+/// # let file = folder.join("records.db");
+/// let store = SqliteStore::open(&file)?;
+/// # drop(store);
+/// # std::fs::remove_dir_all(&folder).unwrap();
+/// # Ok::<(), idempotent_core::store::StoreError>(())
+/// ```
+#[derive(Clone)]
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+}
+
+// The readers are dropped before the writer, so that the connection that closes last is one that can tidy the log up.
+struct Shared {
+    clock: WallClock,
+    watch: Arc<Watch>,
+    poller: Poller,
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens a file, and creates it and its tables where they are not there. Every commit waits for the disk.
+    ///
+    /// # Errors
+    /// When the folder does not exist, the file cannot be written, is no SQLite database, is locked for longer than
+    /// five seconds, or has the tables of a later version of this library. The error says what to do.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, &SqliteOptions::new())
+    }
+
+    /// Opens a file as the options say.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_with(path: impl AsRef<Path>, options: &SqliteOptions) -> Result<Self, StoreError> {
+        Self::build(Target::from_path(path.as_ref().to_owned()), options, WallClock::default())
+    }
+
+    /// Opens what a URL names: `sqlite:records.db`, `sqlite:///var/lib/app/records.db`, `sqlite::memory:`. The options
+    /// `synchronous=full` and `synchronous=normal` may follow a `?`, and `%20` is a space.
+    ///
+    /// ```
+    /// use idempotent_core::backend::sqlite::SqliteStore;
+    ///
+    /// let store = SqliteStore::from_url("sqlite::memory:")?;
+    /// assert!(SqliteStore::from_url("sqlite:records.db?fast=yes").is_err());
+    /// # Ok::<(), idempotent_core::store::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the URL cannot be understood, and those of [`open`](Self::open).
+    pub fn from_url(url: &str) -> Result<Self, StoreError> {
+        let (target, options) = options::parse(url)?;
+        Self::build(target, &options, WallClock::default())
+    }
+
+    /// Opens a database in memory, which ends with the last clone of the store.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        Self::build(Target::Memory, &SqliteOptions::new(), WallClock::default())
+    }
+
+    /// The tables that [`open`](Self::open) creates, for those who create them by a migration of their own. It can be
+    /// run again.
+    ///
+    /// ```
+    /// use idempotent_core::backend::sqlite::SqliteStore;
+    ///
+    /// assert!(SqliteStore::schema_sql().contains("CREATE TABLE IF NOT EXISTS idempotently_record"));
+    /// ```
+    #[must_use]
+    pub const fn schema_sql() -> &'static str {
+        schema::SQL
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_clock(path: &str, options: &SqliteOptions, clock: WallClock) -> Result<Self, StoreError> {
+        Self::build(Target::from_path(path.into()), options, clock)
+    }
+
+    fn build(target: Target, options: &SqliteOptions, clock: WallClock) -> Result<Self, StoreError> {
+        let patience = options.busy_timeout;
+        let (connection, file) = match target {
+            Target::Memory => (schema::open_in_memory()?, None),
+            Target::File(path) => {
+                let connection = schema::open(&path, options)?;
+                (connection, Some(File { path: settled(&path)?, patience }))
+            }
+        };
+        let connection = Arc::new(Mutex::new(connection));
+        let readers = file.map_or_else(|| Readers::Memory(connection.clone()), Readers::of);
+        let watch = Arc::new(Watch::default());
+        let writer = Writer::start(connection, patience, clock.clone(), watch.clone())?;
+        Ok(Self { shared: Arc::new(Shared { clock, watch, poller: Poller::default(), readers, writer }) })
+    }
+
+    fn ask<'a, T: Send + 'static>(&self, job: impl FnOnce(Ticket<T>) -> Job) -> Answer<'a, T> {
+        self.shared.writer.ask(job).answer()
+    }
+}
+
+/// The same file for as long as the store lives, whatever becomes of the working folder or of links.
+fn settled(path: &Path) -> Result<PathBuf, StoreError> {
+    path.canonicalize().map_err(|error| StoreError::caused("the path of the SQLite file cannot be followed", error))
+}
+
+impl Shared {
+    /// What the file says to a claim, where that is all there is to say.
+    fn replay(&self, claim: &Claim) -> Result<Option<Claimed>, StoreError> {
+        // Asked before the file is read: what was queued before the claim must be seen by it.
+        let idle = self.writer.is_idle();
+        let record = self.readers.record(&claim.place)?;
+        let settled = record.as_ref().is_some_and(|record| !matches!(record.state, State::InFlight { .. }));
+        Ok(match row::rule(record, claim, self.clock.now()) {
+            Ruling::Answer(Claimed::Granted { .. }) | Ruling::Grant { .. } | Ruling::Interrupt => None,
+            Ruling::Answer(answer) => (settled || idle).then_some(answer),
+        })
+    }
+
+    /// Lets changes be seen that other processes make to the file.
+    fn look_out(&self, waiter: &watch::Waiter, place: &Place) -> Result<(), StoreError> {
+        let Some(file) = self.readers.file().filter(|_| waiter.is_unseen()) else { return Ok(()) };
+        self.poller.start(file, &self.watch)?;
+        waiter.saw(self.readers.mark(place)?);
+        Ok(())
+    }
+
+    fn peek(&self, place: Place) -> Result<Option<Glimpse>, StoreError> {
+        let now = self.clock.now();
+        let record = self.readers.record(&place)?.filter(|record| !record.has_ended(now));
+        Ok(record.map(|record| row::glimpse(place, record)))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.watch.end();
+        self.poller.join();
+    }
+}
+
+impl Store for SqliteStore {
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
+        Box::pin(async move {
+            match self.shared.replay(&claim)? {
+                Some(answer) => Ok(answer),
+                None => self.shared.writer.claim(claim).await,
+            }
+        })
+    }
+
+    fn renew(&self, holds: Vec<Hold>, lease: Duration) -> Answer<'_, Vec<bool>> {
+        self.ask(|ticket| Job::Renew(holds, lease, ticket))
+    }
+
+    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
+        self.ask(|ticket| Job::Complete(hold, outcome, retention, ticket))
+    }
+
+    fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {
+        self.ask(|ticket| Job::Release(hold, how, ticket))
+    }
+
+    fn changed(&self, place: &Place) -> Answer<'_, ()> {
+        let waiter = self.shared.watch.enter(place);
+        let looking = self.shared.look_out(&waiter, place);
+        Box::pin(async move {
+            looking?;
+            waiter.await;
+            Ok(())
+        })
+    }
+
+    fn peek(&self, place: Place) -> Answer<'_, Option<Glimpse>> {
+        Box::pin(async move { self.shared.peek(place) })
+    }
+
+    fn forget(&self, place: Place) -> Answer<'_, bool> {
+        self.ask(|ticket| Job::Forget(place, ticket))
+    }
+
+    fn resolve(&self, place: Place, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, bool> {
+        self.ask(|ticket| Job::Resolve(place, outcome, retention, ticket))
+    }
+
+    fn list(
+        &self,
+        scope: Arc<str>,
+        standing: Standing,
+        after: Option<Arc<str>>,
+        limit: usize,
+    ) -> Answer<'_, Vec<Glimpse>> {
+        let page = Page { scope, standing, after, limit };
+        Box::pin(async move { self.shared.readers.list(&page, self.shared.clock.now()) })
+    }
+
+    fn purge(&self, limit: usize) -> Answer<'_, usize> {
+        Box::pin(async move {
+            let mut purged = 0;
+            while purged < limit {
+                let most = SWEEP.min(limit - purged);
+                let gone = self.shared.writer.ask(|ticket| Job::Purge(most, ticket)).await?;
+                purged += gone;
+                if gone < most {
+                    break;
+                }
+            }
+            Ok(purged)
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.shared.readers.file().map(|file| &file.path);
+        f.debug_struct("SqliteStore").field("file", &file).finish_non_exhaustive()
+    }
+}

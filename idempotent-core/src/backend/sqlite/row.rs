@@ -1,0 +1,91 @@
+//! A record as the columns of a row, and back.
+
+use super::fault::Fault;
+use crate::clock::Timestamp;
+use crate::record::{Asker, Owner, Record, State, Verdict, judge};
+use crate::store::{Claim, Claimed, Glimpse, Place, Standing, StoreError};
+use rusqlite::{Connection, Error, Row, params};
+
+pub(super) const IN_FLIGHT: i64 = 1;
+pub(super) const COMPLETED: i64 = 2;
+pub(super) const INTERRUPTED: i64 = 3;
+
+pub(super) const CORRUPT: &str = "a record in the SQLite file is not one that this version can read; \
+    use the version that wrote it, or forget the record";
+
+const FIND: &str = "SELECT state, ends, owner, outcome, fingerprint, token, attempt, id
+    FROM idempotently_record WHERE scope = ?1 AND key = ?2";
+
+/// A record, and the row that it is in.
+pub(super) struct Held {
+    pub(super) id: i64,
+    pub(super) record: Record,
+}
+
+/// What is held under a key, whether its retention is over or not.
+pub(super) fn find(connection: &Connection, place: &Place) -> Result<Option<Held>, Fault> {
+    let mut statement = connection.prepare_cached(FIND)?;
+    let mut rows = statement.query(params![place.scope, place.key])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(Held { record: record(row)?, id: row.get(7)? }))
+}
+
+/// A record from a row that begins with the seven columns of one.
+pub(super) fn record(row: &Row<'_>) -> Result<Record, Fault> {
+    read(row).map_err(|error| Fault::Record(StoreError::caused(CORRUPT, error)))
+}
+
+fn read(row: &Row<'_>) -> Result<Record, Error> {
+    let state = match row.get(0)? {
+        IN_FLIGHT => State::InFlight { lease_ends: Timestamp::from_micros(row.get(1)?), owner: Owner(row.get(2)?) },
+        COMPLETED => {
+            let ends: Option<i64> = row.get(1)?;
+            State::Completed { outcome: row.get(3)?, ends: ends.map(Timestamp::from_micros) }
+        }
+        INTERRUPTED => State::Interrupted,
+        unknown => return Err(Error::IntegralValueOutOfRange(0, unknown)),
+    };
+    let token: i64 = row.get(5)?;
+    let token = u64::try_from(token).map_err(|_| Error::IntegralValueOutOfRange(5, token))?;
+    Ok(Record { state, fingerprint: row.get(4)?, token, attempt: row.get(6)? })
+}
+
+/// A token as a column holds it; one that was never granted is held by no row.
+pub(super) fn token(token: u64) -> i64 {
+    i64::try_from(token).unwrap_or(-1)
+}
+
+/// What is to be done about a claim.
+pub(super) enum Ruling {
+    /// It is answered, and nothing is written.
+    Answer(Claimed),
+    /// The key is granted, for the `attempt`th time.
+    Grant { attempt: u32 },
+    /// The record becomes interrupted.
+    Interrupt,
+}
+
+/// What is to be done about a claim, given what is held under the key.
+pub(super) fn rule(held: Option<Record>, claim: &Claim, now: Timestamp) -> Ruling {
+    let asker = Asker { owner: claim.owner, fingerprint: claim.fingerprint, interrupted: claim.interrupted };
+    Ruling::Answer(match (judge(held.as_ref(), &asker, now), held) {
+        (Verdict::Grant { attempt }, _) => return Ruling::Grant { attempt },
+        (Verdict::Interrupt, _) => return Ruling::Interrupt,
+        (Verdict::Mine, Some(record)) => Claimed::Granted { token: record.token, attempt: record.attempt },
+        (Verdict::Completed, Some(Record { state: State::Completed { outcome, .. }, .. })) => {
+            Claimed::Completed { outcome }
+        }
+        (Verdict::InFlight(remaining), _) => Claimed::InFlight { remaining },
+        (Verdict::Mismatch, _) => Claimed::Mismatch,
+        (Verdict::Mine | Verdict::Completed | Verdict::Interrupted, _) => Claimed::Interrupted,
+    })
+}
+
+pub(super) fn glimpse(place: Place, record: Record) -> Glimpse {
+    let (standing, outcome) = match record.state {
+        State::InFlight { .. } => (Standing::InFlight, None),
+        State::Completed { outcome, .. } => (Standing::Completed, Some(outcome)),
+        State::Interrupted => (Standing::Interrupted, None),
+    };
+    Glimpse::new(place, standing, record.token, record.attempt).outcome(outcome)
+}

@@ -1,0 +1,26 @@
+CREATE TABLE IF NOT EXISTS idempotently_store (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    version    INTEGER NOT NULL,
+    last_token INTEGER NOT NULL
+) STRICT;
+
+-- state: 1 in flight, 2 completed, 3 interrupted.
+-- ends: of the lease or of the retention, in microseconds since the beginning of 1970; NULL for never.
+CREATE TABLE IF NOT EXISTS idempotently_record (
+    id          INTEGER PRIMARY KEY,
+    scope       TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    state       INTEGER NOT NULL,
+    token       INTEGER NOT NULL,
+    attempt     INTEGER NOT NULL,
+    ends        INTEGER,
+    owner       BLOB,
+    fingerprint BLOB,
+    outcome     BLOB
+) STRICT;
+
+CREATE UNIQUE INDEX IF NOT EXISTS idempotently_record_place ON idempotently_record (scope, key);
+CREATE INDEX IF NOT EXISTS idempotently_record_open ON idempotently_record (scope, state, key) WHERE state <> 2;
+CREATE INDEX IF NOT EXISTS idempotently_record_ends ON idempotently_record (ends) WHERE state = 2 AND ends IS NOT NULL;
+
+INSERT OR IGNORE INTO idempotently_store (one, version, last_token) VALUES (1, 1, 0);

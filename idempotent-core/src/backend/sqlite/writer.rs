@@ -1,0 +1,219 @@
+//! The one thread that writes the file: what queued while it wrote goes into its next transaction.
+
+use super::fault::{explain, patiently};
+use super::job::{Job, Ticket};
+use super::ledger::Ledger;
+use super::oneshot::{Receiver, channel};
+use super::watch::Watch;
+use crate::clock::WallClock;
+use crate::store::{Answer, Claim, Claimed, Hold, Place, StoreError};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The most requests in one transaction: more make it no cheaper, and everybody's answer later.
+pub(super) const MOST: usize = 32;
+
+/// How long it is left alone after a failure, where something has to be tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The callers' end. Dropped, it waits until everything that was asked is written.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    queued: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        connection: Arc<Mutex<Connection>>,
+        patience: Duration,
+        clock: WallClock,
+        watch: Arc<Watch>,
+    ) -> Result<Self, StoreError> {
+        let (jobs, asked) = mpsc::channel();
+        let queued = Arc::new(AtomicUsize::new(0));
+        let scribe = Scribe {
+            asked,
+            backlog: VecDeque::new(),
+            failing: false,
+            closing: false,
+            queued: queued.clone(),
+            connection,
+            patience,
+            clock,
+            watch,
+        };
+        let thread =
+            thread::Builder::new().name("idempotently-write".into()).spawn(|| scribe.run()).map_err(|error| {
+                StoreError::caused("the thread that writes the SQLite file could not be started", error)
+            })?;
+        Ok(Self { jobs: Some(jobs), queued, thread: Some(thread) })
+    }
+
+    /// Queues a request, now; the answer may be waited for or not.
+    pub(super) fn ask<T>(&self, job: impl FnOnce(Ticket<T>) -> Job) -> Receiver<T> {
+        let (sender, receiver) = channel();
+        self.queue(job(Ticket::new(sender)));
+        receiver
+    }
+
+    pub(super) fn claim(&self, claim: Claim) -> Claiming<'_> {
+        let place = claim.place.clone();
+        Claiming { writer: self, place, answer: self.ask(|ticket| Job::Claim(claim, ticket)) }
+    }
+
+    fn queue(&self, job: Job) {
+        self.queued.fetch_add(1, Ordering::AcqRel);
+        // Where the thread has ended, the job is dropped, and with it the place for its answer: that tells the caller.
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// Whether all that was asked so far is in the file.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queued.load(Ordering::Acquire) == 0
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        // A waker that runs on the thread itself may drop the last handle; it cannot wait for itself.
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
+            // A panic was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A claim that was queued. Dropped with a grant that it did not hand out, it gives the key back.
+pub(super) struct Claiming<'a> {
+    writer: &'a Writer,
+    place: Place,
+    answer: Receiver<Claimed>,
+}
+
+impl Future for Claiming<'_> {
+    type Output = Result<Claimed, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.answer).poll(cx)
+    }
+}
+
+impl Drop for Claiming<'_> {
+    fn drop(&mut self) {
+        if let Some(Ok(Claimed::Granted { token, .. })) = self.answer.close() {
+            self.writer.queue(Job::give_back(Hold { place: self.place.clone(), token }));
+        }
+    }
+}
+
+/// The thread's end.
+struct Scribe {
+    asked: mpsc::Receiver<Job>,
+    /// What nobody will ask for again: keys to give back, and what could not be written.
+    backlog: VecDeque<Job>,
+    failing: bool,
+    closing: bool,
+    queued: Arc<AtomicUsize>,
+    connection: Arc<Mutex<Connection>>,
+    patience: Duration,
+    clock: WallClock,
+    watch: Arc<Watch>,
+}
+
+/// Why nothing of a transaction was written.
+enum Unwritten {
+    /// It did not begin, which is nobody's fault: trying each by itself would not help.
+    NotBegun(StoreError),
+    /// It ended in the middle, perhaps for one of many.
+    Ended(StoreError),
+}
+
+impl Scribe {
+    fn run(mut self) {
+        while let Some(batch) = self.gather() {
+            self.write(batch);
+        }
+    }
+
+    /// What is to be written next; nothing when nobody is left who could ask.
+    fn gather(&mut self) -> Option<Vec<Job>> {
+        let next = match (self.backlog.is_empty(), self.failing) {
+            (true, _) => self.asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            (false, true) => self.asked.recv_timeout(PAUSE),
+            (false, false) => self.asked.recv_timeout(Duration::ZERO),
+        };
+        match next {
+            Ok(job) => self.backlog.push_back(job),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) if self.backlog.is_empty() => return None,
+            // What is left is tried once more, and not again: somebody waits for this thread to end.
+            Err(RecvTimeoutError::Disconnected) => self.closing = true,
+        }
+        self.backlog.extend(self.asked.try_iter().take(MOST.saturating_sub(self.backlog.len())));
+        Some(self.backlog.drain(..self.backlog.len().min(MOST)).collect())
+    }
+
+    /// Writes a batch, or each of it by itself, so that one that cannot be written does not take the others with it.
+    fn write(&mut self, mut batch: Vec<Job>) {
+        match self.transact(&mut batch) {
+            Ok(changed) => self.settle(batch, &changed),
+            Err(Unwritten::Ended(_)) if batch.len() > 1 => {
+                for job in batch {
+                    self.write(vec![job]);
+                }
+            }
+            Err(Unwritten::NotBegun(error) | Unwritten::Ended(error)) => self.fail(batch, &error),
+        }
+    }
+
+    fn transact(&self, batch: &mut [Job]) -> Result<Vec<Place>, Unwritten> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = || Transaction::new_unchecked(&connection, TransactionBehavior::Immediate);
+        let transaction = patiently(self.patience, begin).map_err(|error| Unwritten::NotBegun(explain(error)))?;
+        let claims = batch.iter().filter(|job| job.is_claim()).count();
+        let mut ledger = Ledger::new(&transaction, &self.clock, claims);
+        let ran = batch.iter_mut().try_for_each(|job| job.run(&mut ledger));
+        let changed = ledger.into_changed();
+        ran.and_then(|()| transaction.commit()).map_err(|error| Unwritten::Ended(explain(error)))?;
+        Ok(changed)
+    }
+
+    fn settle(&mut self, batch: Vec<Job>, changed: &[Place]) {
+        self.failing = false;
+        let count = batch.len();
+        let untaken = self.backlog.len();
+        self.backlog.extend(batch.into_iter().filter_map(Job::settle));
+        self.finished(count - (self.backlog.len() - untaken));
+        self.watch.announce(changed);
+    }
+
+    fn fail(&mut self, batch: Vec<Job>, error: &StoreError) {
+        self.failing = true;
+        let count = batch.len();
+        let again: Vec<Job> = batch.into_iter().filter_map(|job| job.fail(error)).filter(|_| !self.closing).collect();
+        self.finished(count - again.len());
+        self.backlog.extend(again);
+    }
+
+    fn finished(&self, count: usize) {
+        self.queued.fetch_sub(count, Ordering::AcqRel);
+    }
+}
+
+impl<T: Send + 'static> Receiver<T> {
+    /// As a store's answer.
+    pub(super) fn answer<'a>(self) -> Answer<'a, T> {
+        Box::pin(self)
+    }
+}

@@ -1,0 +1,59 @@
+//! The store that `durable` operations use, and stores by URL.
+
+use crate::error::{Error, ErrorKind};
+use crate::lease::SharedStore;
+#[cfg(feature = "testing")]
+use crate::realm::{self, Realm};
+use once_cell::sync::OnceCell;
+
+static INSTALLED: OnceCell<SharedStore> = OnceCell::new();
+
+/// Makes `store` the one that `durable` operations use, once, when the program starts.
+///
+/// # Errors
+/// [`Misdeclared`](ErrorKind::Misdeclared) when a store is installed already: records that are looked for in two places
+/// are not found.
+pub fn install(store: SharedStore) -> Result<(), Error> {
+    INSTALLED.set(store).map_err(|_| {
+        Error::detailed(
+            ErrorKind::Misdeclared,
+            "idempotently::install",
+            "a store is installed already; install one, once",
+        )
+    })
+}
+
+/// The store that `durable` operations use here and now.
+pub(crate) fn installed() -> Option<SharedStore> {
+    #[cfg(feature = "testing")]
+    if let Some(realm) = realm::current() {
+        return Some(isolated(&realm));
+    }
+    INSTALLED.get().cloned()
+}
+
+/// A test's own store: what it set, or records in memory on its own clock.
+#[cfg(feature = "testing")]
+fn isolated(realm: &Realm) -> SharedStore {
+    let memory = || SharedStore::new(crate::backend::memory::MemoryStore::with_clock(realm.wall_clock()));
+    realm.store(|| Box::new(memory())).downcast_ref().cloned().unwrap_or_else(memory)
+}
+
+/// A store by its URL: `memory:` or `sqlite:FILE` (feature `sqlite`).
+///
+/// # Errors
+/// [`Store`](ErrorKind::Store) when the scheme is not known, when the feature for it is off, or when the store cannot be
+/// opened; the error's source says which, and never holds a password.
+pub fn connect(url: &str) -> Result<SharedStore, Error> {
+    let refused = |why| Error::caused(ErrorKind::Store, "idempotently::connect", crate::store::StoreError::new(why));
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("memory") => Ok(SharedStore::new(crate::backend::memory::MemoryStore::new())),
+        #[cfg(feature = "sqlite")]
+        Some("sqlite") => crate::backend::sqlite::SqliteStore::from_url(url)
+            .map(SharedStore::new)
+            .map_err(|error| Error::caused(ErrorKind::Store, "idempotently::connect", error)),
+        #[cfg(not(feature = "sqlite"))]
+        Some("sqlite") => Err(refused("this scheme needs the feature `sqlite` of `idempotently`")),
+        _ => Err(refused("the URL has no scheme of a store; write `sqlite:FILE` or `memory:`")),
+    }
+}

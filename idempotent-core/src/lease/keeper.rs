@@ -1,0 +1,215 @@
+//! The thread that renews leases, and brings late what could not be recorded in time.
+
+use super::Terms;
+use crate::blocking::block_on;
+use crate::context::Fence;
+use crate::store::{Hold, Store};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The most leases in one request.
+const BATCH: usize = 256;
+/// How long the thread stays when there is nothing to do.
+const IDLE: Duration = Duration::from_secs(2);
+/// How often a store that could not be reached is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Keeps the leases of one store.
+pub(super) struct Keeper(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    work: Mutex<Work>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Work {
+    leases: BTreeMap<u64, Kept>,
+    late: Vec<Late>,
+    /// When the late outcomes are tried.
+    late_at: Option<Instant>,
+    next_id: u64,
+    has_thread: bool,
+}
+
+struct Kept {
+    hold: Hold,
+    every: Duration,
+    lease: Duration,
+    at: Instant,
+    until: Option<Instant>,
+    fence: Arc<Fence>,
+}
+
+/// An outcome that is still to be recorded.
+struct Late {
+    hold: Hold,
+    outcome: Vec<u8>,
+    retention: Option<Duration>,
+}
+
+impl Keeper {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self(Arc::new(Inner { store, work: Mutex::default(), changed: Condvar::new() }))
+    }
+
+    pub(super) fn keep(&self, hold: Hold, terms: Terms, fence: Arc<Fence>) -> u64 {
+        let now = Instant::now();
+        let every = terms.lease / 3;
+        let until = terms.max_run.and_then(|span| now.checked_add(span));
+        let mut work = self.0.work();
+        let id = work.next_id;
+        work.next_id += 1;
+        work.leases.insert(id, Kept { hold, every, lease: terms.lease, at: now + every, until, fence });
+        self.0.wake(work);
+        id
+    }
+
+    pub(super) fn let_go(&self, id: u64) {
+        self.0.work().leases.remove(&id);
+    }
+
+    pub(super) fn record_later(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) {
+        let mut work = self.0.work();
+        work.late.push(Late { hold, outcome, retention });
+        work.late_at.get_or_insert_with(|| Instant::now() + AGAIN);
+        self.0.wake(work);
+    }
+
+    pub(super) fn unrecorded(&self) -> usize {
+        self.0.work().late.len()
+    }
+}
+
+impl Inner {
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees to it that there is a thread, and that it looks again.
+    fn wake(self: &Arc<Self>, mut work: MutexGuard<'_, Work>) {
+        if work.has_thread {
+            drop(work);
+            self.changed.notify_one();
+            return;
+        }
+        let inner = Arc::downgrade(self);
+        let spawned = thread::Builder::new().name("idempotently-leases".into()).spawn(move || run(&inner));
+        // Without a thread the leases run out, which the store then says to whoever comes.
+        work.has_thread = spawned.is_ok();
+    }
+
+    /// Waits for the next thing to do; whether there is one.
+    fn wait<'a>(&'a self, mut work: MutexGuard<'a, Work>) -> Option<MutexGuard<'a, Work>> {
+        loop {
+            let next = work.leases.values().map(|kept| kept.at).chain(work.late_at).min();
+            let now = Instant::now();
+            match next {
+                Some(next) if next <= now => return Some(work),
+                Some(next) => {
+                    work = self.changed.wait_timeout(work, next - now).unwrap_or_else(PoisonError::into_inner).0;
+                }
+                None => {
+                    let (woken, waited) = self.changed.wait_timeout(work, IDLE).unwrap_or_else(PoisonError::into_inner);
+                    work = woken;
+                    if waited.timed_out() && work.leases.is_empty() && work.late.is_empty() {
+                        work.has_thread = false;
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Renews what is due, without the lock.
+    fn renew(&self, due: Vec<(u64, Hold, Duration)>) {
+        let mut by_lease: BTreeMap<Duration, Vec<(u64, Hold)>> = BTreeMap::new();
+        for (id, hold, lease) in due {
+            by_lease.entry(lease).or_default().push((id, hold));
+        }
+        for (lease, holds) in by_lease {
+            for batch in holds.chunks(BATCH) {
+                let asked = batch.iter().map(|(_, hold)| hold.clone()).collect();
+                let Ok(believed) = block_on(self.store.renew(asked, lease)) else {
+                    self.try_again(batch);
+                    continue;
+                };
+                let mut work = self.work();
+                for ((id, _), believed) in batch.iter().zip(believed) {
+                    if !believed && let Some(lost) = work.leases.remove(id) {
+                        lost.fence.lose();
+                    }
+                }
+            }
+        }
+    }
+
+    /// The store could not be reached: the leases may still hold, so they are tried again soon.
+    fn try_again(&self, batch: &[(u64, Hold)]) {
+        let mut work = self.work();
+        let soon = Instant::now() + AGAIN;
+        for (id, _) in batch {
+            if let Some(kept) = work.leases.get_mut(id) {
+                kept.at = kept.at.min(soon);
+            }
+        }
+    }
+
+    fn record(&self, late: Vec<Late>) {
+        for Late { hold, outcome, retention } in late {
+            if block_on(self.store.complete(hold.clone(), outcome.clone(), retention)).is_err() {
+                let mut work = self.work();
+                work.late.push(Late { hold, outcome, retention });
+                work.late_at = Some(Instant::now() + AGAIN);
+            }
+        }
+    }
+}
+
+impl Work {
+    /// What is to be renewed now; what has run for too long is not.
+    fn take_due(&mut self, now: Instant) -> Vec<(u64, Hold, Duration)> {
+        let overdue: Vec<u64> = self
+            .leases
+            .iter()
+            .filter(|(_, kept)| kept.until.is_some_and(|until| until <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in overdue {
+            if let Some(kept) = self.leases.remove(&id) {
+                kept.fence.lose();
+            }
+        }
+        let mut due = Vec::new();
+        for (id, kept) in self.leases.iter_mut().filter(|(_, kept)| kept.at <= now) {
+            kept.at = now + kept.every;
+            due.push((*id, kept.hold.clone(), kept.lease));
+        }
+        due
+    }
+
+    fn take_late(&mut self, now: Instant) -> Vec<Late> {
+        match self.late_at {
+            Some(at) if at <= now => {
+                self.late_at = None;
+                std::mem::take(&mut self.late)
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn run(inner: &Weak<Inner>) {
+    // Held only for a turn, so that the last user of the store ends the thread.
+    while let Some(inner) = inner.upgrade() {
+        let Some(mut work) = inner.wait(inner.work()) else { return };
+        let now = Instant::now();
+        let (due, late) = (work.take_due(now), work.take_late(now));
+        drop(work);
+        inner.renew(due);
+        inner.record(late);
+    }
+}

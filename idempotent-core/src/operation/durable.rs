@@ -1,0 +1,153 @@
+//! One call whose records live in a store.
+
+use super::{Call, Identity};
+use crate::engine::{Errand, Shared, run_durable, run_durable_async};
+use crate::error::{Error, ErrorKind};
+use crate::installed::installed;
+use crate::key::{Key, Print, Text};
+use crate::lease::SharedStore;
+use crate::observe::{How, Place as Watched};
+use crate::outcome::{Keep, KeepOk, Plan};
+use crate::store::Place;
+use crate::table::TableRef;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::sync::Arc;
+
+/// A call whose record lives in a store: it is shared between processes and outlives them.
+///
+/// Its outcomes must be `Serialize + DeserializeOwned`: they are kept as JSON, which survives added fields.
+#[must_use = "a call does nothing until it is told what to run"]
+pub struct DurableCall<'a, P> {
+    call: Call<'a, P>,
+    store: Option<SharedStore>,
+}
+
+impl<'a, P: Print> Call<'a, P> {
+    /// The record lives in the store that the program installed; without one the call is refused as
+    /// [`NoStore`](ErrorKind::NoStore).
+    pub fn durable(self) -> DurableCall<'a, P> {
+        DurableCall { call: self, store: installed() }
+    }
+
+    /// The record lives in this store.
+    pub fn store(self, store: &SharedStore) -> DurableCall<'a, P> {
+        DurableCall { call: self, store: Some(store.clone()) }
+    }
+}
+
+/// Everything that a durable call needs besides its body.
+struct Ready<'a, T: Clone + Send + Sync + 'static, P: Print> {
+    table: TableRef<'a, Shared<T>, P>,
+    errand: Errand,
+}
+
+impl<'a, P: Print> DurableCall<'a, P> {
+    /// Runs `body`, or answers from the record; an `Err` is not kept, so the next call runs.
+    ///
+    /// A duplicate blocks its thread while the first call runs, in whichever process. It may be called inside an async
+    /// runtime: nothing that the store needs runs on the caller's.
+    ///
+    /// ```
+    /// use idempotently::{Error, OnInterruption, Operation, SharedStore};
+    /// use idempotently::backend::memory::MemoryStore;
+    ///
+    /// static CHARGE: Operation = Operation::new("docs.durable").interrupted(OnInterruption::Fail);
+    /// let store = SharedStore::new(MemoryStore::new());
+    ///
+    /// let charge = || CHARGE.call("pay_1").store(&store).try_run(|| Ok::<u64, Error>(500));
+    /// assert_eq!((charge()?, charge()?), (500, 500)); // charged once
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The body's own, or that the call was refused: see [`ErrorKind`].
+    pub fn try_run<T, E>(self, body: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+        E: From<Error>,
+    {
+        self.run_as(Identity::of_records::<T, P>(), Plan::returning(KeepOk), body)
+    }
+
+    /// The async twin of [`try_run`](Self::try_run).
+    ///
+    /// Dropping the future drops the body; the key is given back, or interrupted where nobody is to run it again.
+    ///
+    /// # Errors
+    /// The body's own, or that the call was refused: see [`ErrorKind`].
+    pub async fn try_run_async<T, E, Fut>(self, body: impl FnOnce() -> Fut) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+        E: From<Error>,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.run_async_as(Identity::of_records::<T, P>(), Plan::returning(KeepOk), body).await
+    }
+
+    #[track_caller]
+    pub(crate) fn run_as<Ret, K>(self, identity: Identity, plan: Plan<Ret, K>, body: impl FnOnce() -> Ret) -> Ret
+    where
+        K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned>,
+    {
+        let place = Watched::take();
+        match self.ready(identity, K::misdeclared) {
+            Ok(Ready { table, errand }) => run_durable(table, &self.call.ask, &errand, plan, body, place),
+            Err(error) => {
+                place.tell(How::Refused);
+                plan.refusal().refuse(error)
+            }
+        }
+    }
+
+    pub(crate) async fn run_async_as<Ret, K, F, Fut>(self, identity: Identity, plan: Plan<Ret, K>, body: F) -> Ret
+    where
+        K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Ret>,
+    {
+        let place = Watched::take();
+        match self.ready(identity, K::misdeclared) {
+            Ok(Ready { table, errand }) => run_durable_async(table, self.call.ask, errand, plan, body, place).await,
+            Err(error) => {
+                place.tell(How::Refused);
+                plan.refusal().refuse(error)
+            }
+        }
+    }
+
+    fn ready<T: Clone + Send + Sync + 'static>(
+        &self,
+        identity: Identity,
+        misdeclared: fn() -> Option<&'static str>,
+    ) -> Result<Ready<'a, T, P>, Error> {
+        let Call { operation, scope, ask } = &self.call;
+        let named = scope.or(operation.scope);
+        let Some(store) = self.store.clone() else {
+            return Err(Error::new(ErrorKind::NoStore, named.unwrap_or("an operation")));
+        };
+        let table = operation.table(identity.in_store(store.id()), *scope, misdeclared)?;
+        let errand = Errand {
+            store,
+            place: place(table.scope(), &ask.text),
+            scope: table.scope(),
+            fingerprint: ask.print.digest(),
+            durable: operation.policy.durable,
+            in_flight: operation.policy.in_flight,
+        };
+        Ok(Ready { table, errand })
+    }
+}
+
+/// Where the record lies. A key that was refused has no place, and its call does not come to ask for it.
+fn place(scope: &str, text: &Text) -> Place {
+    let key = text.to_key().map(|key: Key| key.with_bytes(|bytes| String::from_utf8_lossy(bytes).into()));
+    Place { scope: scope.into(), key: key.unwrap_or_else(|| Arc::from("")) }
+}
+
+impl<P> fmt::Debug for DurableCall<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DurableCall").field("store", &self.store).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,255 @@
+//! What a store must do: four verbs, each atomic and fenced, and housekeeping.
+
+use crate::record::{OnInterruption, Owner};
+use std::error::Error as StdError;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a store answers, when it does. Dropping it gives up waiting, not what was asked.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Where a record lies: the operation's scope, and the canonical text of the key.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The operation's name.
+    pub scope: Arc<str>,
+    /// The key's canonical text.
+    pub key: Arc<str>,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// A request for a key.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Claim {
+    /// Which.
+    pub place: Place,
+    /// Who asks; the same when the same call asks again.
+    pub owner: Owner,
+    /// What must be the same as when the key was first used.
+    pub fingerprint: Option<[u8; 16]>,
+    /// How long the caller is to be believed.
+    pub lease: Duration,
+    /// What is done where the last leader vanished.
+    pub interrupted: OnInterruption,
+}
+
+impl Claim {
+    /// A request for a key.
+    #[must_use]
+    pub fn new(place: Place, owner: Owner, lease: Duration, interrupted: OnInterruption) -> Self {
+        Self { place, owner, fingerprint: None, lease, interrupted }
+    }
+
+    /// The same with a fingerprint.
+    #[must_use]
+    pub fn fingerprint(mut self, fingerprint: Option<[u8; 16]>) -> Self {
+        self.fingerprint = fingerprint;
+        self
+    }
+}
+
+/// What a claim came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claimed {
+    /// The caller runs the body.
+    Granted {
+        /// Larger than every token that was granted for this key before.
+        token: u64,
+        /// 1 for the first execution.
+        attempt: u32,
+    },
+    /// Somebody else runs it, and is believed for this much longer.
+    InFlight {
+        /// At the most.
+        remaining: Duration,
+    },
+    /// There is an outcome.
+    Completed {
+        /// What was recorded.
+        outcome: Vec<u8>,
+    },
+    /// The key was used with another fingerprint.
+    Mismatch,
+    /// The body ended without an outcome, and is not run again.
+    Interrupted,
+}
+
+/// A holder's proof: what every write after the claim is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Hold {
+    /// Which key.
+    pub place: Place,
+    /// The token that was granted.
+    pub token: u64,
+}
+
+/// What an outcome's recording came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Recorded {
+    /// It is recorded, now or by an earlier try of the same holder.
+    Done,
+    /// Another holder's outcome was recorded first.
+    Superseded {
+        /// That outcome.
+        outcome: Vec<u8>,
+    },
+    /// The hold was lost: the key was granted to somebody else, or the record is gone.
+    Lost,
+}
+
+/// What becomes of a key that its holder gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Release {
+    /// It is free: the body did nothing that counts.
+    Free,
+    /// It is interrupted: whether the body's effect happened is not known.
+    Interrupt,
+}
+
+/// Where a listed record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Standing {
+    /// Somebody runs the body, or did when its lease ended.
+    InFlight,
+    /// There is an outcome.
+    Completed,
+    /// The body ended without an outcome, and is not run again.
+    Interrupted,
+}
+
+/// What an operator sees of a record.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Glimpse {
+    /// Which.
+    pub place: Place,
+    /// Where it stands.
+    pub standing: Standing,
+    /// The last fencing token.
+    pub token: u64,
+    /// How many times the body was started.
+    pub attempt: u32,
+    /// What was recorded, where there is an outcome.
+    pub outcome: Option<Vec<u8>>,
+}
+
+impl Glimpse {
+    /// What an operator sees.
+    #[must_use]
+    pub fn new(place: Place, standing: Standing, token: u64, attempt: u32) -> Self {
+        Self { place, standing, token, attempt, outcome: None }
+    }
+
+    /// The same with an outcome.
+    #[must_use]
+    pub fn outcome(mut self, outcome: Option<Vec<u8>>) -> Self {
+        self.outcome = outcome;
+        self
+    }
+}
+
+impl fmt::Debug for Glimpse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Glimpse")
+            .field("place", &self.place)
+            .field("standing", &self.standing)
+            .field("token", &self.token)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a store did not answer. It holds no key, payload or password.
+#[derive(Clone, Debug)]
+pub struct StoreError {
+    what: &'static str,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl StoreError {
+    /// With what happened, in a few words.
+    #[must_use]
+    pub fn new(what: &'static str) -> Self {
+        Self { what, source: None }
+    }
+
+    /// With what happened and why.
+    #[must_use]
+    pub fn caused(what: &'static str, source: impl StdError + Send + Sync + 'static) -> Self {
+        Self { what, source: Some(Arc::new(source)) }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+}
+
+impl StdError for StoreError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Where records live that outlive the process.
+///
+/// Every verb is atomic. Time is the store's own. What [`judge`](crate::record::judge) and
+/// [`judge_completion`](crate::record::judge_completion) say is what the verbs do; the suite `contract` proves it.
+///
+/// An answer is a future that may be awaited on any runtime, or blocked on; it does not need the caller's. `claim` asks
+/// when it is first polled, and a grant that nobody takes because the future was dropped is released by the store.
+/// `complete` and `release` ask when they are called, so that a drop can call them.
+pub trait Store: Send + Sync + 'static {
+    /// Takes a key, or says who has it.
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
+
+    /// Lets holders be believed for `lease` from now; which of them still hold.
+    fn renew(&self, holds: Vec<Hold>, lease: Duration) -> Answer<'_, Vec<bool>>;
+
+    /// Records an outcome, which answers for `retention` from now, or for ever.
+    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded>;
+
+    /// Gives a key back; whether it was still held.
+    fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool>;
+
+    /// Resolves when the record may have changed since `changed` was called. It may resolve early.
+    fn changed(&self, place: &Place) -> Answer<'_, ()>;
+
+    /// What is recorded under a key.
+    fn peek(&self, place: Place) -> Answer<'_, Option<Glimpse>>;
+
+    /// Takes a record away, whatever it stands at; whether there was one.
+    fn forget(&self, place: Place) -> Answer<'_, bool>;
+
+    /// Writes an outcome over a record that is interrupted; whether it was. The record gets a new token, so that a
+    /// holder that comes back late is superseded, and does not take the outcome for its own.
+    fn resolve(&self, place: Place, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, bool>;
+
+    /// Up to `limit` records of a scope after `after`, in the order of their keys.
+    fn list(
+        &self,
+        scope: Arc<str>,
+        standing: Standing,
+        after: Option<Arc<str>>,
+        limit: usize,
+    ) -> Answer<'_, Vec<Glimpse>>;
+
+    /// Takes away up to `limit` completed records whose retention is over; how many.
+    fn purge(&self, limit: usize) -> Answer<'_, usize>;
+
+    /// What it is, for errors and logs: `memory`, `sqlite`, …
+    fn name(&self) -> &'static str;
+}
