@@ -162,7 +162,7 @@ impl Poller {
     pub(super) fn start(&self, file: &File, watch: &Arc<Watch>) -> Result<(), StoreError> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
-            let lookout = Lookout { file: file.clone(), watch: watch.clone(), connection: None, version: None };
+            let lookout = Lookout::new(file.clone(), watch.clone());
             let started = thread::Builder::new().name("idempotently-watch".into()).spawn(|| lookout.run());
             *thread = Some(started.map_err(|error| {
                 StoreError::caused("the thread that watches the SQLite file could not be started", error)
@@ -182,7 +182,7 @@ impl Poller {
     }
 }
 
-struct Lookout {
+pub(super) struct Lookout {
     file: File,
     watch: Arc<Watch>,
     connection: Option<Connection>,
@@ -190,6 +190,10 @@ struct Lookout {
 }
 
 impl Lookout {
+    pub(super) fn new(file: File, watch: Arc<Watch>) -> Self {
+        Self { file, watch, connection: None, version: None }
+    }
+
     fn run(mut self) {
         let mut pace = FIRST;
         while let Some(fresh) = self.watch.next() {
@@ -211,7 +215,7 @@ impl Lookout {
     }
 
     /// Wakes those whose record changed; whether to look again soon.
-    fn look(&mut self, fresh: bool) -> Result<bool, StoreError> {
+    pub(super) fn look(&mut self, fresh: bool) -> Result<bool, StoreError> {
         if self.connection.is_none() {
             self.connection = Some(self.file.reader().map_err(explain)?);
         }

@@ -3,6 +3,7 @@
 use super::{Folder, LEASE, claim, complete, completed, granted, place, soon};
 use crate::backend::sqlite::SqliteStore;
 use crate::backend::sqlite::job::Job;
+use crate::backend::sqlite::watch::Lookout;
 use crate::store::{Claimed, Release, Store, StoreError};
 use futures_lite::future::{block_on, or, poll_once};
 use std::pin::Pin;
@@ -141,6 +142,24 @@ fn the_last_handle_may_end_on_the_thread_that_watches() {
     let last = poll_with_last(&mut waiter, store);
     complete(&there, &hold, b"");
     soon("the handle is dropped", || is_closed(&last));
+}
+
+#[test]
+fn a_change_that_was_seen_too_early_is_seen_again() {
+    let folder = Folder::new();
+    let (here, there) = (folder.open(), folder.open());
+    let hold = granted(&there, claim("k", 1));
+    let file = here.shared.readers.file().expect("a file").clone();
+    let mut lookout = Lookout::new(file, here.shared.watch.clone());
+    let mut waiter = here.shared.watch.enter(&place("k"));
+    let mark = here.shared.readers.mark(&place("k")).expect("an answer");
+    complete(&there, &hold, b"");
+    // The change is noticed before it is known that somebody saw the key stand otherwise.
+    lookout.look(false).expect("a look");
+    waiter.saw(mark);
+    assert!(block_on(poll_once(&mut waiter)).is_none());
+    lookout.look(true).expect("a look");
+    assert!(block_on(poll_once(&mut waiter)).is_some());
 }
 
 #[test]
