@@ -4,7 +4,6 @@ use crate::error::Error;
 #[cfg(feature = "durable")]
 use crate::error::ErrorKind;
 use crate::key::{Key, Text};
-use crate::sync::thread_local;
 use hmac_sha256::Hash as Sha256;
 use std::cell::RefCell;
 use std::fmt;
@@ -61,9 +60,14 @@ impl Fence {
     }
 }
 
+#[cfg(not(shuttle))]
 thread_local! {
     /// The executions that the running code is inside of, the innermost last; a body that runs unprotected is none.
-    #[allow(clippy::missing_const_for_thread_local, reason = "shuttle's has no such form")]
+    static STACK: RefCell<Vec<Option<Frame>>> = const { RefCell::new(Vec::new()) };
+}
+
+#[cfg(shuttle)]
+shuttle::thread_local! {
     static STACK: RefCell<Vec<Option<Frame>>> = RefCell::new(Vec::new());
 }
 
@@ -136,7 +140,11 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let popped = STACK.try_with(|stack| stack.borrow_mut().pop()).ok().flatten().flatten();
         if let (Some(frame), Some(popped)) = (&mut self.0, popped) {
-            **frame = popped;
+            frame.token = popped.token;
+            #[cfg(feature = "tokio")]
+            {
+                frame.life = popped.life;
+            }
         }
     }
 }

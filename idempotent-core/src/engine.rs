@@ -49,19 +49,10 @@ pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
     in_flight: InFlight,
 ) -> Begun<'a, T, P> {
     let scope = table.scope();
-    let refused = |kind| Begun::Refused(Error::new(kind, scope));
-    match ask.text {
-        Text::Refused(Refusal::Missing) if ask.missing == Missing::Run => return Begun::Unprotected,
-        Text::Refused(Refusal::Missing) => return refused(ErrorKind::MissingKey),
-        Text::Refused(refusal) => {
-            let detail = match refusal {
-                Refusal::Fingerprint => "its fingerprint could not be written",
-                Refusal::Unwritable => "it could not be written",
-                Refusal::Empty | Refusal::Missing => "it is empty",
-            };
-            return Begun::Refused(Error::detailed(ErrorKind::InvalidKey, scope, detail));
-        }
-        Text::Short(_) | Text::Long(_) => {}
+    match refusal(&ask.text, ask.missing, scope) {
+        None => {}
+        Some(None) => return Begun::Unprotected,
+        Some(Some(error)) => return Begun::Refused(error),
     }
     match table.claim(&ask.text, ask.print, in_flight == InFlight::Reject) {
         Found::Kept(kept) => Begun::Kept(kept),
@@ -74,8 +65,22 @@ pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
         }
         Found::Flying(flight) => match ask.text.to_key() {
             Some(key) => Begun::Follow(Follow::new(table, key, flight)),
-            None => refused(ErrorKind::InvalidKey),
+            None => Begun::Refused(Error::new(ErrorKind::InvalidKey, scope)),
         },
-        Found::Refused(kind) => refused(kind),
+        Found::Refused(kind) => Begun::Refused(Error::new(kind, scope)),
     }
+}
+
+/// Why a call without a usable key does not go on: with an error, or because it runs unprotected.
+#[expect(clippy::option_option, reason = "three answers, of which two end the call")]
+fn refusal(text: &Text, missing: Missing, scope: &'static str) -> Option<Option<Error>> {
+    let Text::Refused(refusal) = text else { return None };
+    let detail = match refusal {
+        Refusal::Missing if missing == Missing::Run => return Some(None),
+        Refusal::Missing => return Some(Some(Error::new(ErrorKind::MissingKey, scope))),
+        Refusal::Fingerprint => "its fingerprint could not be written",
+        Refusal::Unwritable => "it could not be written",
+        Refusal::Empty => "it is empty",
+    };
+    Some(Some(Error::detailed(ErrorKind::InvalidKey, scope, detail)))
 }

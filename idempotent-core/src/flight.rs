@@ -2,16 +2,20 @@
 
 use crate::sync::{Event, EventListener, Mutex, MutexGuard};
 use once_cell::sync::OnceCell;
+use std::any::Any;
 use std::sync::PoisonError;
 
 /// Where leader and followers meet.
 ///
 /// There is always one who holds the seat, or the seat is vacant and a follower has been woken to take it.
-pub(crate) struct Flight<T> {
+pub(crate) struct Flight {
     seat: Mutex<Seat>,
-    landed: OnceCell<T>,
+    landed: OnceCell<Box<Outcome>>,
     event: Event,
 }
+
+/// An outcome whose kind the table knows.
+pub(crate) type Outcome = dyn Any + Send + Sync;
 
 /// How many followers are woken when a seat becomes vacant.
 const WOKEN_FOR_A_SEAT: usize = 8;
@@ -27,8 +31,8 @@ pub(crate) struct Seat {
 }
 
 /// What a follower sees when it looks.
-pub(crate) enum Sight<'a, T> {
-    Landed(&'a T),
+pub(crate) enum Sight<'a> {
+    Landed(&'a Outcome),
     /// The seat was vacant and now belongs to the one who looked.
     Seated {
         attempt: u32,
@@ -36,7 +40,7 @@ pub(crate) enum Sight<'a, T> {
     Flying,
 }
 
-impl<T> Flight<T> {
+impl Flight {
     /// A flight whose leader has been alone so far.
     pub(crate) fn new() -> Self {
         let seat = Seat { taken: true, followers: 0, attempt: 1, forgotten: false };
@@ -49,9 +53,9 @@ impl<T> Flight<T> {
     }
 
     /// One follower's look: the outcome, the seat if it is vacant, or neither yet.
-    pub(crate) fn look(&self) -> Sight<'_, T> {
+    pub(crate) fn look(&self) -> Sight<'_> {
         if let Some(outcome) = self.landed.get() {
-            return Sight::Landed(outcome);
+            return Sight::Landed(&**outcome);
         }
         let mut seat = self.seat();
         if seat.taken {
@@ -71,7 +75,7 @@ impl<T> Flight<T> {
     }
 
     /// Hands the outcome to the followers; they are woken by [`Flight::wake_all`], after the entry's lock is released.
-    pub(crate) fn land(&self, outcome: T) {
+    pub(crate) fn land(&self, outcome: Box<Outcome>) {
         // Only the one who holds the seat lands, once, so there is no earlier outcome to lose.
         let _ = self.landed.set(outcome);
     }

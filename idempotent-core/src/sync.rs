@@ -9,9 +9,5 @@ pub(crate) use event_listener::{Event, EventListener, Listener};
 pub(crate) use model::{Event, EventListener, Listener};
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
-#[cfg(shuttle)]
-pub(crate) use shuttle::thread_local;
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
-#[cfg(not(shuttle))]
-pub(crate) use std::thread_local;

@@ -1,26 +1,25 @@
 //! The records of one operation in this process: a map from key to an execution in flight or a kept outcome.
 
 mod ends;
-mod entry;
 mod erased;
 mod guard;
+mod index;
 #[cfg(all(test, shuttle))]
 mod interleavings;
-mod map;
-mod shards;
+mod lock;
+mod parts;
 
 pub(crate) use erased::AnyTable;
 pub(crate) use guard::{Follow, Lead, Look, TableRef};
 
 use crate::clock::{Clock, Tick};
-use crate::context::is_inside;
 use crate::error::ErrorKind;
 use crate::flight::Flight;
 use crate::key::{Key, Print, Text};
 use crate::policy::{InFlight, Policy, Retention};
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use entry::Entry;
-use shards::{Shard, Shards};
+use index::{Asker, Landing, Met, Slot};
+use parts::{Part, Parts};
 use std::mem;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -29,7 +28,7 @@ use std::sync::Arc;
 const SWEPT_PER_INSERTION: usize = 4;
 
 pub(crate) struct Table<T, P> {
-    shards: Shards<T, P>,
+    parts: Parts<T, P>,
     clock: Clock,
     scope: &'static str,
     retention: Retention,
@@ -48,7 +47,7 @@ pub(crate) enum Found<T> {
         key: Key,
         expired: Option<T>,
     },
-    Flying(Arc<Flight<T>>),
+    Flying(Arc<Flight>),
     Refused(ErrorKind),
 }
 
@@ -64,13 +63,12 @@ pub enum Settled<T> {
 }
 
 /// What is left of an execution and of records that ended: the user's values, whose drop may do anything.
-pub(crate) struct Residue<T, P> {
+pub(crate) struct Residue<T> {
     outcomes: [Option<T>; 2],
-    #[expect(dead_code, reason = "it is there for its drop")]
-    expired: Vec<Entry<T, P>>,
+    expired: Vec<T>,
 }
 
-impl<T, P> Default for Residue<T, P> {
+impl<T> Default for Residue<T> {
     fn default() -> Self {
         Self { outcomes: [None, None], expired: Vec::new() }
     }
@@ -79,7 +77,7 @@ impl<T, P> Default for Residue<T, P> {
 impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
     pub(crate) fn new(scope: &'static str, policy: &Policy, clock: Clock) -> Self {
         Self {
-            shards: Shards::new(),
+            parts: Parts::new(),
             clock,
             scope,
             retention: policy.retention,
@@ -110,14 +108,14 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
     /// A clone of the kept outcome, if there is one; the path of almost every call, so it does nothing else.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn replay(&self, text: &Text, print: P) -> Option<T> {
-        let hash = self.shards.hash_of_text(text);
+        let hash = self.parts.hash_of_text(text);
         // The clock is read before the lock, and not at all where records never end.
         let now = if self.retention == Retention::Forever { None } else { Some(self.clock.now()) };
-        let shard = self.shards.read(hash);
-        match shard.get(hash, |key| key.matches(text))? {
-            Entry::Kept { end, print: kept, outcome } if *kept == print => {
+        let part = self.parts.read(hash);
+        match part.index.get(hash, text)? {
+            Slot::Kept { end, print: kept, cell } if *kept == print => {
                 let live = *end == Tick::NEVER || *end > now.unwrap_or_else(|| self.clock.now());
-                live.then(|| outcome.clone())
+                if live { part.outcome(*cell).cloned() } else { None }
             }
             _ => None,
         }
@@ -125,64 +123,43 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
 
     /// Looks the key up, and takes it where nobody has it.
     pub(crate) fn claim(&self, text: &Text, print: P, reject: bool) -> Found<T> {
-        let hash = self.shards.hash_of_text(text);
-        let now = self.clock.now();
+        let hash = self.parts.hash_of_text(text);
+        let asker = Asker { text, print, reject, table: self.id(), now: self.clock.now() };
         let mut swept = false;
         loop {
-            let mut shard = self.shards.write(hash);
-            if let Some(entry) = shard.get_mut(hash, |key| key.matches(text)) {
-                return self.meet(entry, text, print, reject, now);
+            let mut part = self.parts.write(hash);
+            match part.index.meet(hash, &asker) {
+                Met::Kept(cell) => {
+                    return part.outcome(cell).cloned().map_or(Found::Refused(ErrorKind::OutcomeLost), Found::Kept);
+                }
+                Met::Expired(key, cell) => return Found::Vacant { key, expired: part.take(cell) },
+                Met::Flying(flight) => return Found::Flying(flight),
+                Met::Refused(kind) => return Found::Refused(kind),
+                Met::Absent => {}
             }
             if self.reserve() {
                 let Some(key) = text.to_key() else { return Found::Refused(ErrorKind::InvalidKey) };
-                shard.insert(hash, key.clone(), Entry::Led { print, flight: None }, self.shards.hasher());
+                part.index.lead(hash, key.clone(), print, self.parts.hasher());
                 return Found::Vacant { key, expired: None };
             }
-            drop(shard);
+            drop(part);
             if mem::replace(&mut swept, true) {
                 return Found::Refused(ErrorKind::Full);
             }
-            self.sweep_all(now);
-        }
-    }
-
-    fn meet(&self, entry: &mut Entry<T, P>, text: &Text, print: P, reject: bool, now: Tick) -> Found<T> {
-        match entry {
-            Entry::Kept { end, print: kept, outcome } if *end > now => {
-                if *kept == print {
-                    Found::Kept(outcome.clone())
-                } else {
-                    Found::Refused(ErrorKind::KeyReused)
-                }
-            }
-            Entry::Kept { .. } => {
-                let Some(key) = text.to_key() else { return Found::Refused(ErrorKind::InvalidKey) };
-                let expired = match mem::replace(entry, Entry::Led { print, flight: None }) {
-                    Entry::Kept { outcome, .. } => Some(outcome),
-                    Entry::Led { .. } => None,
-                };
-                Found::Vacant { key, expired }
-            }
-            Entry::Led { print: led, .. } if *led != print => Found::Refused(ErrorKind::KeyReused),
-            Entry::Led { .. } if is_inside(self.id(), text) => Found::Refused(ErrorKind::Reentrant),
-            Entry::Led { .. } if reject => Found::Refused(ErrorKind::InFlight),
-            Entry::Led { flight, .. } => {
-                let flight = flight.get_or_insert_with(|| Arc::new(Flight::new()));
-                flight.seat().followers += 1;
-                Found::Flying(flight.clone())
-            }
+            self.sweep_all(asker.now);
         }
     }
 
     /// Ends the leader's execution of `key`. What it returns is the user's, and to be dropped when everything is done.
-    pub(crate) fn settle(&self, key: &Key, settled: Settled<T>, retention: Option<Retention>) -> Residue<T, P> {
+    pub(crate) fn settle(&self, key: &Key, settled: Settled<T>, retention: Option<Retention>) -> Residue<T> {
         match settled {
             Settled::Kept(outcome) => {
+                let now = self.clock.now();
                 let end = match retention.unwrap_or(self.retention) {
                     Retention::Forever => Tick::NEVER,
-                    Retention::For(span) => self.clock.now().after(span),
+                    Retention::For(span) => now.after(span),
                 };
-                self.land(key, outcome, Some(end))
+                self.land(key, outcome, Some((end, now)))
             }
             Settled::Shared(outcome) => self.land(key, outcome, None),
             Settled::Released => {
@@ -193,41 +170,33 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
     }
 
     /// Hands the outcome to the followers, and records it where it has an end.
-    fn land(&self, key: &Key, outcome: T, end: Option<Tick>) -> Residue<T, P> {
-        let hash = self.shards.hash_of_key(key);
+    fn land(&self, key: &Key, outcome: T, record: Option<(Tick, Tick)>) -> Residue<T> {
+        let hash = self.parts.hash_of_key(key);
         let mut copy = None;
         loop {
-            let mut shard = self.shards.write(hash);
-            let Some(Entry::Led { print, flight }) = shard.get_mut(hash, |held| held == key) else {
-                return Residue { outcomes: [Some(outcome), copy], ..Residue::default() };
-            };
-            let print = *print;
-            if let Some(flight) = &*flight {
-                let seat = flight.seat();
-                if seat.forgotten {
-                    drop(seat);
-                    drop(shard);
-                    self.vacate(key);
-                    return Residue { outcomes: [Some(outcome), copy], ..Residue::default() };
-                }
-                if seat.followers > 0 && copy.is_none() {
+            let mut part = self.parts.write(hash);
+            match part.index.landing(hash, key) {
+                Landing::Followed if copy.is_none() => {
                     // Cloning may run the user's code, so it happens between two looks.
-                    drop(seat);
-                    drop(shard);
+                    drop(part);
                     copy = Some(outcome.clone());
                     continue;
                 }
+                Landing::Followed | Landing::Alone => {}
+                Landing::Forgotten => {
+                    drop(part);
+                    self.vacate(key);
+                    return Residue { outcomes: [Some(outcome), copy], ..Residue::default() };
+                }
+                Landing::Gone => return Residue { outcomes: [Some(outcome), copy], ..Residue::default() },
             }
             // Outcome and entry change in one critical section: whoever comes next sees both or neither.
-            let flight = flight.take();
-            if let Some(flight) = &flight
+            let (mut residue, flight) = self.replace(&mut part, hash, key, outcome, record);
+            if let Some(flight) = flight
                 && let Some(copy) = copy.take()
             {
-                flight.land(copy);
-            }
-            let mut residue = self.replace(&mut shard, hash, key, print, outcome, end);
-            drop(shard);
-            if let Some(flight) = flight {
+                flight.land(Box::new(copy));
+                drop(part);
                 flight.wake_all();
             }
             residue.outcomes[1] = copy;
@@ -235,70 +204,47 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
         }
     }
 
-    /// Writes the record in the place of the flight, or takes the entry away.
+    /// Writes the record in the place of the flight, or takes the entry away; whoever waited.
     fn replace(
         &self,
-        shard: &mut Shard<'_, T, P>,
+        part: &mut Part<T, P>,
         hash: u64,
         key: &Key,
-        print: P,
         outcome: T,
-        end: Option<Tick>,
-    ) -> Residue<T, P> {
-        let Some(end) = end else {
-            self.take_away(shard, hash, key);
-            return Residue { outcomes: [Some(outcome), None], ..Residue::default() };
+        record: Option<(Tick, Tick)>,
+    ) -> (Residue<T>, Option<Arc<Flight>>) {
+        let mut residue = Residue::default();
+        let kept = record.and_then(|(end, now)| Some((now, part.index.keep(hash, key, end, self.parts.hasher())?)));
+        let Some((now, (cell, flight))) = kept else {
+            residue.outcomes[0] = Some(outcome);
+            self.unreserve(1);
+            return (residue, part.index.drop_flight(hash, key));
         };
-        if let Some(entry) = shard.get_mut(hash, |held| held == key) {
-            *entry = Entry::Kept { end, print, outcome };
-        }
-        if end == Tick::NEVER {
-            return Residue::default();
-        }
-        shard.will_end(end, hash, self.shards.hasher());
-        let expired = shard.sweep(self.clock.now(), SWEPT_PER_INSERTION, self.shards.hasher());
-        self.unreserve(expired.len());
-        Residue { expired, ..Residue::default() }
+        part.put(cell, outcome);
+        let swept = part.index.sweep(now, SWEPT_PER_INSERTION, self.parts.hasher());
+        self.unreserve(swept.len());
+        residue.expired = part.take_swept(&swept, self.parts.hasher());
+        (residue, flight)
     }
 
     /// The leader is gone without an outcome: a follower takes its seat, or the key is free.
     pub(crate) fn vacate(&self, key: &Key) {
-        let hash = self.shards.hash_of_key(key);
-        let mut shard = self.shards.write(hash);
-        let Some(Entry::Led { flight, .. }) = shard.get_mut(hash, |held| held == key) else { return };
-        if let Some(flight) = flight.as_ref().filter(|flight| flight.seat().vacate()).cloned() {
-            drop(shard);
-            flight.wake_some();
-            return;
+        let hash = self.parts.hash_of_key(key);
+        let vacated = self.parts.write(hash).index.vacate(hash, key);
+        match vacated {
+            Ok(flight) => flight.wake_some(),
+            Err(free) => self.unreserve(usize::from(free)),
         }
-        self.take_away(&mut shard, hash, key);
     }
 
     /// A follower is gone; the last one from a vacant seat frees the key.
-    pub(crate) fn leave(&self, key: &Key, left: &Arc<Flight<T>>) {
+    pub(crate) fn leave(&self, key: &Key, left: &Arc<Flight>) {
         if left.has_landed() {
             return;
         }
-        let hash = self.shards.hash_of_key(key);
-        let mut shard = self.shards.write(hash);
-        let Some(Entry::Led { flight: Some(flight), .. }) = shard.get_mut(hash, |held| held == key) else { return };
-        if !Arc::ptr_eq(flight, left) {
-            return;
-        }
-        let mut seat = flight.seat();
-        seat.followers -= 1;
-        let abandoned = !seat.taken && seat.followers == 0;
-        drop(seat);
-        if abandoned {
-            self.take_away(&mut shard, hash, key);
-        }
-    }
-
-    /// Removes an entry in flight, which holds nothing whose drop could run the user's code.
-    fn take_away(&self, shard: &mut Shard<'_, T, P>, hash: u64, key: &Key) {
-        if shard.remove(hash, |held, _| held == key).is_some() {
-            self.unreserve(1);
-        }
+        let hash = self.parts.hash_of_key(key);
+        let free = self.parts.write(hash).index.leave(hash, key, left);
+        self.unreserve(usize::from(free));
     }
 
     fn reserve(&self) -> bool {
@@ -314,13 +260,15 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
     }
 
     fn sweep_all(&self, now: Tick) -> usize {
-        let mut swept = 0;
-        for mut shard in self.shards.write_each() {
-            let expired = shard.sweep(now, usize::MAX, self.shards.hasher());
-            drop(shard);
-            self.unreserve(expired.len());
-            swept += expired.len();
+        let mut count = 0;
+        for mut part in self.parts.write_each() {
+            let swept = part.index.sweep(now, usize::MAX, self.parts.hasher());
+            let expired = part.take_swept(&swept, self.parts.hasher());
+            drop(part);
+            self.unreserve(swept.len());
+            count += swept.len();
+            drop(expired);
         }
-        swept
+        count
     }
 }

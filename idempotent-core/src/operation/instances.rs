@@ -4,6 +4,7 @@ use super::Operation;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::key::Print;
+use crate::policy::Policy;
 #[cfg(feature = "testing")]
 use crate::realm;
 use crate::scopes::{self, ScopeHold};
@@ -50,6 +51,21 @@ impl Identity {
         }
         path
     }
+}
+
+/// What of an outcome's type is needed to make its table.
+#[derive(Clone, Copy)]
+struct Kind {
+    table: fn(&'static str, &Policy, Clock) -> Arc<dyn AnyTable>,
+    misdeclared: fn() -> Option<&'static str>,
+}
+
+fn new_table<T: Clone + Send + Sync + 'static, P: Print>(
+    scope: &'static str,
+    policy: &Policy,
+    clock: Clock,
+) -> Arc<dyn AnyTable> {
+    Arc::new(Table::<T, P>::new(scope, policy, clock))
 }
 
 /// The body's type, the scope it was called with, and its store.
@@ -111,9 +127,11 @@ impl Operation {
         scope: Option<&'static str>,
         misdeclared: fn() -> Option<&'static str>,
     ) -> Result<TableRef<'_, T, P>, Error> {
+        let kind = Kind { table: new_table::<T, P>, misdeclared };
         #[cfg(feature = "testing")]
         if let Some(realm) = realm::current() {
-            return self.isolated(&realm, identity, scope, misdeclared);
+            let table: Arc<dyn Any + Send + Sync> = self.isolated(&realm, identity, scope, kind)?;
+            return table.downcast().map(TableRef::Owned).map_err(|_| self.of_two_types(identity, scope));
         }
         if let Some(first) = self.instances.first.get()
             && first.identity == identity.id
@@ -123,64 +141,50 @@ impl Operation {
         {
             return Ok(TableRef::Borrowed(table));
         }
-        self.find(identity, scope, misdeclared)
+        let table: Arc<dyn Any + Send + Sync> = self.find(identity, scope, kind)?;
+        table.downcast().map(TableRef::Owned).map_err(|_| self.of_two_types(identity, scope))
     }
 
     #[cold]
+    fn of_two_types(&self, identity: Identity, scope: Option<&'static str>) -> Error {
+        self.misdeclared(identity, scope, "its outcomes have two types")
+    }
+
+    /// The path of a first call, and of the second instantiation on. It knows of the outcome only how to make its table.
+    #[cold]
     #[inline(never)]
-    fn find<T: Clone + Send + Sync + 'static, P: Print>(
-        &self,
-        identity: Identity,
-        scope: Option<&'static str>,
-        misdeclared: fn() -> Option<&'static str>,
-    ) -> Result<TableRef<'_, T, P>, Error> {
-        let make = || self.instance::<T, P>(identity, scope, misdeclared, Clock::System);
+    fn find(&self, identity: Identity, scope: Option<&'static str>, kind: Kind) -> Result<Arc<dyn AnyTable>, Error> {
+        let make = || self.instance(identity, scope, kind, Clock::System);
         let first = self.instances.first.get_or_try_init(make)?;
-        let table = if first.identity == identity.id && first.scope == scope && first.store == identity.store {
-            first.table.clone()
-        } else {
-            let others = self.instances.others.get_or_init(DashMap::new);
-            others.entry((identity.id, scope, identity.store)).or_try_insert_with(make)?.table.clone()
-        };
-        self.typed(table, identity, scope)
+        if first.identity == identity.id && first.scope == scope && first.store == identity.store {
+            return Ok(first.table.clone());
+        }
+        let others = self.instances.others.get_or_init(DashMap::new);
+        Ok(others.entry((identity.id, scope, identity.store)).or_try_insert_with(make)?.table.clone())
     }
 
     #[cfg(feature = "testing")]
-    fn isolated<T: Clone + Send + Sync + 'static, P: Print>(
+    fn isolated(
         &self,
         realm: &realm::Realm,
         identity: Identity,
         scope: Option<&'static str>,
-        misdeclared: fn() -> Option<&'static str>,
-    ) -> Result<TableRef<'_, T, P>, Error> {
-        let table = realm.table((self.instances.id(), identity.id, scope, identity.store), || {
-            let instance = self.instance::<T, P>(identity, scope, misdeclared, realm.clock())?;
+        kind: Kind,
+    ) -> Result<Arc<dyn AnyTable>, Error> {
+        realm.table((self.instances.id(), identity.id, scope, identity.store), || {
+            let instance = self.instance(identity, scope, kind, realm.clock())?;
             Ok((instance.table, instance.hold))
-        })?;
-        self.typed(table, identity, scope)
+        })
     }
 
-    fn typed<T: Clone + Send + Sync + 'static, P: Print>(
-        &self,
-        table: Arc<dyn AnyTable>,
-        identity: Identity,
-        scope: Option<&'static str>,
-    ) -> Result<TableRef<'_, T, P>, Error> {
-        let table: Arc<dyn Any + Send + Sync> = table;
-        table
-            .downcast()
-            .map(TableRef::Owned)
-            .map_err(|_| self.misdeclared(identity, scope, "its outcomes have two types"))
-    }
-
-    fn instance<T: Clone + Send + Sync + 'static, P: Print>(
+    fn instance(
         &self,
         identity: Identity,
         scope: Option<&'static str>,
-        misdeclared: fn() -> Option<&'static str>,
+        kind: Kind,
         clock: Clock,
     ) -> Result<Instance, Error> {
-        if let Some(why) = misdeclared() {
+        if let Some(why) = (kind.misdeclared)() {
             return Err(self.misdeclared(identity, scope, why));
         }
         let hold = match scope.or(self.scope) {
@@ -193,8 +197,8 @@ impl Operation {
                 Some(hold)
             }
         };
-        let table = Table::<T, P>::new(self.called(identity, scope), &self.policy, clock);
-        Ok(Instance { identity: identity.id, store: identity.store, scope, table: Arc::new(table), hold })
+        let table = (kind.table)(self.called(identity, scope), &self.policy, clock);
+        Ok(Instance { identity: identity.id, store: identity.store, scope, table, hold })
     }
 
     fn misdeclared(&self, identity: Identity, scope: Option<&'static str>, why: &'static str) -> Error {

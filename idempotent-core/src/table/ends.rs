@@ -30,7 +30,7 @@ impl Ends {
         self.0.len() > FEW && self.0.len() / 2 > records
     }
 
-    pub(super) fn retain(&mut self, mut is_held: impl FnMut(Tick, u64) -> bool) {
+    pub(super) fn retain(&mut self, is_held: &mut dyn FnMut(Tick, u64) -> bool) {
         let mut ends = std::mem::take(&mut self.0).into_vec();
         // A key that is forgotten and made again within one tick has one end many times.
         ends.sort_unstable();

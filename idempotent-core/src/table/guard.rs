@@ -87,7 +87,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Drop for Lead<'_, T, P> {
 pub(crate) struct Follow<'a, T: Clone + Send + Sync + 'static, P: Print> {
     table: TableRef<'a, T, P>,
     key: Key,
-    flight: Arc<Flight<T>>,
+    flight: Arc<Flight>,
     /// The follower has become the leader.
     seated: bool,
 }
@@ -100,7 +100,7 @@ pub(crate) enum Look<'a, T: Clone + Send + Sync + 'static, P: Print> {
 }
 
 impl<'a, T: Clone + Send + Sync + 'static, P: Print> Follow<'a, T, P> {
-    pub(crate) fn new(table: TableRef<'a, T, P>, key: Key, flight: Arc<Flight<T>>) -> Self {
+    pub(crate) fn new(table: TableRef<'a, T, P>, key: Key, flight: Arc<Flight>) -> Self {
         Self { table, key, flight, seated: false }
     }
 
@@ -120,7 +120,8 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> Follow<'a, T, P> {
 
     fn glance(&mut self) -> Option<Look<'a, T, P>> {
         match self.flight.look() {
-            Sight::Landed(outcome) => Some(Look::Landed(outcome.clone())),
+            // What lands in this table's flights is this table's kind of outcome.
+            Sight::Landed(outcome) => outcome.downcast_ref::<T>().cloned().map(Look::Landed),
             Sight::Flying => None,
             Sight::Seated { attempt } => {
                 self.seated = true;
