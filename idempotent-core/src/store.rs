@@ -1,6 +1,6 @@
 //! What a store must do: four verbs, each atomic and fenced, and housekeeping.
 
-use crate::record::{OnInterruption, Owner};
+use crate::record::{OnInterruption, Owner, Record, State};
 use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
@@ -150,6 +150,17 @@ impl Glimpse {
     #[must_use]
     pub fn new(place: Place, standing: Standing, token: u64, attempt: u32) -> Self {
         Self { place, standing, token, attempt, outcome: None }
+    }
+
+    /// What an operator sees of a record as it is held.
+    #[must_use]
+    pub fn of(place: Place, record: Record) -> Self {
+        let (standing, outcome) = match record.state {
+            State::InFlight { .. } => (Standing::InFlight, None),
+            State::Completed { outcome, .. } => (Standing::Completed, Some(outcome)),
+            State::Interrupted => (Standing::Interrupted, None),
+        };
+        Self::new(place, standing, record.token, record.attempt).outcome(outcome)
     }
 
     /// The same with an outcome.

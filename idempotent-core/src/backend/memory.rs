@@ -126,15 +126,6 @@ impl Shared {
     }
 }
 
-fn glimpse(place: &Place, record: &Record) -> Glimpse {
-    let (standing, outcome) = match &record.state {
-        State::InFlight { .. } => (Standing::InFlight, None),
-        State::Completed { outcome, .. } => (Standing::Completed, Some(outcome.clone())),
-        State::Interrupted => (Standing::Interrupted, None),
-    };
-    Glimpse::new(place.clone(), standing, record.token, record.attempt).outcome(outcome)
-}
-
 fn ready<'a, T: Send + 'a>(answer: T) -> Answer<'a, T> {
     Box::pin(std::future::ready(Ok::<T, StoreError>(answer)))
 }
@@ -173,7 +164,7 @@ impl Store for MemoryStore {
         let now = self.shared.clock.now();
         let records = self.shared.records();
         let record = records.by_place.get(&place).filter(|record| !record.has_ended(now));
-        let seen = record.map(|record| glimpse(&place, record));
+        let seen = record.map(|record| Glimpse::of(place.clone(), record.clone()));
         drop(records);
         ready(seen)
     }
@@ -216,7 +207,7 @@ impl Store for MemoryStore {
             .range(start..)
             .take_while(|(place, _)| place.scope == scope)
             .filter(|(place, record)| after.as_ref() != Some(&place.key) && !record.has_ended(now))
-            .map(|(place, record)| glimpse(place, record))
+            .map(|(place, record)| Glimpse::of(place.clone(), record.clone()))
             .filter(|seen| seen.standing == standing)
             .take(limit)
             .collect();

@@ -178,7 +178,7 @@ impl Shared {
     fn peek(&self, place: Place) -> Result<Option<Glimpse>, StoreError> {
         let now = self.clock.now();
         let record = self.readers.record(&place)?.filter(|record| !record.has_ended(now));
-        Ok(record.map(|record| row::glimpse(place, record)))
+        Ok(record.map(|record| Glimpse::of(place, record)))
     }
 }
 

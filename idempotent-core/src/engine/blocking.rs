@@ -17,6 +17,16 @@ pub(super) enum Stand<'a, T: Clone + Send + Sync + 'static, P: Print> {
     Refused(Error),
 }
 
+impl<'a, T: Clone + Send + Sync + 'static, P: Print> From<Waited<'a, T, P>> for Stand<'a, T, P> {
+    fn from(waited: Waited<'a, T, P>) -> Self {
+        match waited {
+            Waited::Landed(outcome) => Self::Answered(outcome, How::Joined),
+            Waited::Seated(lead) => Self::Lead(lead),
+            Waited::TimedOut(error) => Self::Refused(error),
+        }
+    }
+}
+
 /// The part that does not know the body, made once for each kind of record.
 #[inline(never)]
 pub(super) fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(
@@ -29,11 +39,7 @@ pub(super) fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(
         Begun::Lead(lead) => Stand::Lead(lead),
         Begun::Unprotected => Stand::Unprotected,
         Begun::Refused(error) => Stand::Refused(error),
-        Begun::Follow(follow) => match wait_blocking(follow, in_flight) {
-            Waited::Landed(outcome) => Stand::Answered(outcome, How::Joined),
-            Waited::Seated(lead) => Stand::Lead(lead),
-            Waited::TimedOut(error) => Stand::Refused(error),
-        },
+        Begun::Follow(follow) => wait_blocking(follow, in_flight).into(),
     }
 }
 

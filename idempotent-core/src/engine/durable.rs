@@ -5,7 +5,7 @@
 use super::blocking::{Stand, stand};
 use super::errand::{Errand, Finished, Sought};
 use super::leading::Leading;
-use super::waiting::{Waited, Waiting};
+use super::waiting::Waiting;
 use super::{Ask, Begun, begin};
 use crate::blocking::block_on;
 use crate::codec::encode;
@@ -229,11 +229,7 @@ async fn board<'a, T: Clone + Send + Sync + 'static, P: Print>(
         Begun::Refused(error) => Stand::Refused(error),
         Begun::Follow(follow) => {
             let mut waiting = Waiting::new(follow, in_flight);
-            match poll_fn(|cx| waiting.poll(cx)).await {
-                Waited::Landed(outcome) => Stand::Answered(outcome, How::Joined),
-                Waited::Seated(lead) => Stand::Lead(lead),
-                Waited::TimedOut(error) => Stand::Refused(error),
-            }
+            poll_fn(|cx| waiting.poll(cx)).await.into()
         }
     }
 }

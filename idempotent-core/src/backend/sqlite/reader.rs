@@ -133,7 +133,7 @@ impl Page {
         let mut page = Vec::new();
         while let Some(row) = rows.next()? {
             let place = Place { scope: self.scope.clone(), key: row.get(7)? };
-            page.push(row::glimpse(place, row::record(row)?));
+            page.push(Glimpse::of(place, row::record(row)?));
         }
         Ok(page)
     }

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use crate::clock::Timestamp;
 use crate::record::{Asker, Owner, Record, State, Verdict, judge};
-use crate::store::{Claim, Claimed, Glimpse, Place, Standing, StoreError};
+use crate::store::{Claim, Claimed, Place, StoreError};
 use rusqlite::{Connection, Error, Row, params};
 
 pub(super) const IN_FLIGHT: i64 = 1;
@@ -79,13 +79,4 @@ pub(super) fn rule(held: Option<Record>, claim: &Claim, now: Timestamp) -> Rulin
         (Verdict::Mismatch, _) => Claimed::Mismatch,
         (Verdict::Mine | Verdict::Completed | Verdict::Interrupted, _) => Claimed::Interrupted,
     })
-}
-
-pub(super) fn glimpse(place: Place, record: Record) -> Glimpse {
-    let (standing, outcome) = match record.state {
-        State::InFlight { .. } => (Standing::InFlight, None),
-        State::Completed { outcome, .. } => (Standing::Completed, Some(outcome)),
-        State::Interrupted => (Standing::Interrupted, None),
-    };
-    Glimpse::new(place, standing, record.token, record.attempt).outcome(outcome)
 }
