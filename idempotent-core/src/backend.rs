@@ -1,5 +1,13 @@
 //! The stores.
 
 pub mod memory;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+mod oneshot;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod remote;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -10,7 +10,6 @@
 mod fault;
 mod job;
 mod ledger;
-mod oneshot;
 mod options;
 mod reader;
 mod row;

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::ledger::Ledger;
-use super::oneshot::{Sender, channel};
+use crate::backend::oneshot::{Sender, channel};
 use crate::store::{Claim, Claimed, Hold, Place, Recorded, Release, StoreError};
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use super::fault::{explain, patiently};
 use super::job::{Job, Ticket};
 use super::ledger::Ledger;
-use super::oneshot::{Receiver, channel};
+use crate::backend::oneshot::{Receiver, channel};
 use super::watch::Watch;
 use crate::clock::WallClock;
 use crate::store::{Answer, Claim, Claimed, Hold, Place, StoreError};

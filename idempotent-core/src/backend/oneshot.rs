@@ -1,4 +1,4 @@
-//! One answer from the writer to a caller on any runtime, or to none.
+//! One answer from a store's own thread to a caller on any runtime, or to none.
 
 use crate::store::StoreError;
 use std::mem;
@@ -29,19 +29,19 @@ impl<T> Shared<T> {
 }
 
 /// Where the answer goes in. Dropped without one, it tells the receiver that there will be none.
-pub(super) struct Sender<T>(Arc<Shared<T>>);
+pub(in crate::backend) struct Sender<T>(Arc<Shared<T>>);
 
 /// Where the answer comes out.
-pub(super) struct Receiver<T>(Arc<Shared<T>>);
+pub(in crate::backend) struct Receiver<T>(Arc<Shared<T>>);
 
-pub(super) fn channel<T>() -> (Sender<T>, Receiver<T>) {
+pub(in crate::backend) fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared(Mutex::new(Slot::Waiting(None))));
     (Sender(shared.clone()), Receiver(shared))
 }
 
 impl<T> Sender<T> {
     /// Answers; hands the answer back where nobody waits for it any more.
-    pub(super) fn send(self, reply: Reply<T>) -> Result<(), Reply<T>> {
+    pub(in crate::backend) fn send(self, reply: Reply<T>) -> Result<(), Reply<T>> {
         let mut slot = self.0.slot();
         match &mut *slot {
             Slot::Waiting(waker) => {
@@ -56,7 +56,7 @@ impl<T> Sender<T> {
     }
 
     /// Whether nobody waits for the answer any more.
-    pub(super) fn is_abandoned(&self) -> bool {
+    pub(in crate::backend) fn is_abandoned(&self) -> bool {
         matches!(&*self.0.slot(), Slot::Closed)
     }
 }
@@ -74,7 +74,7 @@ impl<T> Drop for Sender<T> {
 
 impl<T> Receiver<T> {
     /// Gives up waiting; an answer that was sent and not taken is handed out, since somebody has to undo it.
-    pub(super) fn close(&self) -> Option<Reply<T>> {
+    pub(in crate::backend) fn close(&self) -> Option<Reply<T>> {
         match self.0.replace(Slot::Closed) {
             Slot::Sent(reply) => Some(reply),
             Slot::Waiting(_) | Slot::Closed => None,
@@ -96,7 +96,7 @@ impl<T> Future for Receiver<T> {
                 return Poll::Ready(match ended {
                     Slot::Sent(reply) => reply,
                     Slot::Waiting(_) | Slot::Closed => {
-                        Err(StoreError::new("the thread that writes the SQLite file has ended"))
+                        Err(StoreError::new("the thread that asks the store has ended"))
                     }
                 });
             }
