@@ -1,1 +1,13 @@
 //! Private servers for tests: started on a free port in a temporary folder, and ended by their handle.
+//!
+//! A server dies with the process that started it, also when that one is killed.
+
+mod error;
+mod folder;
+mod postgres;
+mod process;
+mod redis;
+
+pub use error::ServerError;
+pub use postgres::Postgres;
+pub use redis::{Redis, RedisCluster};

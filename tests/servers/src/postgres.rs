@@ -1,0 +1,177 @@
+//! PostgreSQL servers.
+
+use crate::ServerError;
+use crate::folder::Folder;
+use crate::process::{Process, find, free_port, tied, version};
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The name of the user that the server knows; nobody needs a password.
+const USER: &str = "tester";
+
+/// What makes a server fast that has nothing to lose.
+const FAST: [(&str, &str); 3] = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
+
+/// A private PostgreSQL server.
+#[derive(Debug)]
+pub struct Postgres {
+    process: Process,
+    folder: Folder,
+    port: u16,
+    settings: Vec<(String, String)>,
+}
+
+impl Postgres {
+    /// Starts one that writes nothing through to the disk.
+    ///
+    /// # Errors
+    /// When the server is missing (the error says what to type) or does not answer.
+    pub fn start() -> Result<Self, ServerError> {
+        Self::with_settings(&FAST)
+    }
+
+    /// Starts one with settings of its own and no others.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn with_settings(settings: &[(&str, &str)]) -> Result<Self, ServerError> {
+        let folder = Folder::new("postgres")?;
+        let data = folder.path().join("data");
+        if is_root() {
+            own(folder.path())?;
+        }
+        let mut command = unprivileged(&find("initdb")?)?;
+        command.args(["--username", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C", "-D"]);
+        let made = command.arg(&data).current_dir(folder.path()).output();
+        let made = made.map_err(|error| ServerError::because("a database cannot be made", error))?;
+        if !made.status.success() {
+            return Err(ServerError::new(String::from_utf8_lossy(&made.stderr)));
+        }
+        let port = free_port()?;
+        let settings: Vec<_> = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let process = launch(&folder, port, &settings)?;
+        Ok(Self { process, folder, port, settings })
+    }
+
+    /// One server for all tests of this process; it ends with the process.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[expect(clippy::panic, reason = "a test fails by panicking")]
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let settings = [FAST.as_slice(), &[("max_connections", "500")]].concat();
+            Self::with_settings(&settings).unwrap_or_else(|error| panic!("{error}"))
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its first process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its folder, which also has the log.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it has written into its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// The version that is installed.
+    ///
+    /// # Errors
+    /// When the server is missing.
+    pub fn version() -> Result<String, ServerError> {
+        version(&find("postgres")?)
+    }
+
+    /// Ends it as `pg_ctl stop -m immediate` does: without a checkpoint, as in a crash.
+    pub fn stop_immediately(&mut self) {
+        let _ = self.process.signal("QUIT");
+        self.process.wait();
+    }
+
+    /// Starts it again on the same port and folder.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn start_again(&mut self) -> Result<(), ServerError> {
+        self.process = launch(&self.folder, self.port, &self.settings)?;
+        Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Its own children end with it, which they do not where it is killed.
+        self.stop_immediately();
+    }
+}
+
+fn launch(folder: &Folder, port: u16, settings: &[(String, String)]) -> Result<Process, ServerError> {
+    let log = folder.path().join("log");
+    let mut command = unprivileged(&find("postgres")?)?;
+    command.arg("-D").arg(folder.path().join("data")).args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k", ""]);
+    command.args(["-c", "logging_collector=on", "-c", "log_filename=log", "-c"]);
+    command.arg(format!("log_directory={}", folder.path().display())).current_dir(folder.path());
+    for (name, value) in settings {
+        command.arg("-c").arg(format!("{name}={value}"));
+    }
+    let mut process = Process::start(&mut command)?;
+    let ready = find("pg_isready")?;
+    process.wait_until_ready(port, &log, || {
+        let asked = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status();
+        asked.is_ok_and(|asked| asked.success())
+    })?;
+    Ok(process)
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
+
+/// The user that the server is run as where we are root, which it refuses to be.
+fn stand_in() -> &'static str {
+    let has = |user: &str| Command::new("id").arg(user).output().is_ok_and(|id| id.status.success());
+    if has("postgres") { "postgres" } else { "nobody" }
+}
+
+fn own(folder: &Path) -> Result<(), ServerError> {
+    let owned = Command::new("chown").arg(stand_in()).arg(folder).status();
+    match owned {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(ServerError::because("the server's folder cannot be given away", status)),
+        Err(error) => Err(ServerError::because("the server's folder cannot be given away", error)),
+    }
+}
+
+/// A command for a program that ends with this process and is not run as root.
+fn unprivileged(program: &Path) -> Result<Command, ServerError> {
+    if !is_root() {
+        return tied(program);
+    }
+    let mut command = Command::new(find("setpriv")?);
+    command.args(["--reuid", stand_in(), "--regid", "nogroup", "--clear-groups", "--pdeathsig", "KILL"]);
+    command.arg("--").arg(program);
+    Ok(command)
+}

@@ -1,0 +1,112 @@
+//! Programs: where they are, and children that end with this process.
+
+use crate::ServerError;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What to type where a server is missing.
+const INSTALL: &str = "apt-get install --yes --no-install-recommends redis-server postgresql";
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where a program is: on the path, or where Debian puts the servers of PostgreSQL.
+pub(crate) fn find(program: &str) -> Result<PathBuf, ServerError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
+    folders.sort();
+    folders.reverse();
+    std::env::split_paths(&path)
+        .chain(folders)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+        .ok_or_else(|| ServerError::new(format!("`{program}` is missing; type: {INSTALL}")))
+}
+
+/// What a program says of its version: the first word that begins with a digit.
+pub(crate) fn version(program: &Path) -> Result<String, ServerError> {
+    let output = Command::new(program).arg("--version").output();
+    let output = output.map_err(|error| ServerError::because("a server does not tell its version", error))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_number = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
+    let words = text.split_whitespace().map(|word| word.trim_start_matches("v="));
+    words.into_iter().find(is_number).map(str::to_owned).ok_or_else(|| ServerError::new(text.clone()))
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> Result<u16, ServerError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    address.map(|address| address.port()).map_err(|error| ServerError::because("there is no free port", error))
+}
+
+/// A command for a program that is killed when this process ends, however it ends.
+pub(crate) fn tied(program: &Path) -> Result<Command, ServerError> {
+    let mut command = Command::new(find("setpriv")?);
+    command.args(["--pdeathsig", "KILL"]).arg("--").arg(program);
+    Ok(command)
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> Result<Self, ServerError> {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        child.map(Self).map_err(|error| ServerError::because("a server cannot be started", error))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits until the port is open and `is_ready`; an early end is an error, with what the log says.
+    pub(crate) fn wait_until_ready(
+        &mut self,
+        port: u16,
+        log: &Path,
+        is_ready: impl Fn() -> bool,
+    ) -> Result<(), ServerError> {
+        let start = Instant::now();
+        loop {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() && is_ready() {
+                return Ok(());
+            }
+            let ended = self.0.try_wait().ok().flatten();
+            if ended.is_some() || start.elapsed() > PATIENCE {
+                let log = std::fs::read_to_string(log).unwrap_or_default();
+                return Err(ServerError::new(format!("a server does not answer ({ended:?}):\n{log}")));
+            }
+            // There is no event to wait for: the port belongs to another process.
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) -> io::Result<()> {
+        let pid = self.0.id().to_string();
+        Command::new("kill").args(["-s", name, &pid]).status().map(drop)
+    }
+
+    /// Ends it at once and waits for its end.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    pub(crate) fn wait(&mut self) {
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,168 @@
+//! Redis servers, single and in a cluster.
+
+use crate::ServerError;
+use crate::folder::Folder;
+use crate::process::{Process, find, free_port, tied, version};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+/// A private Redis server.
+#[derive(Debug)]
+pub struct Redis {
+    process: Process,
+    folder: Folder,
+    port: u16,
+    arguments: Vec<String>,
+}
+
+impl Redis {
+    /// Starts one without persistence.
+    ///
+    /// # Errors
+    /// When `redis-server` is missing (the error says what to type) or does not answer.
+    pub fn start() -> Result<Self, ServerError> {
+        Self::with_arguments(&["--save", "", "--appendonly", "no"])
+    }
+
+    /// Starts one with arguments of its own.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn with_arguments(arguments: &[&str]) -> Result<Self, ServerError> {
+        let folder = Folder::new("redis")?;
+        let port = free_port()?;
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let process = launch(&folder, port, &arguments)?;
+        Ok(Self { process, folder, port, arguments })
+    }
+
+    /// One server for all tests of this process; it ends with the process.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[expect(clippy::panic, reason = "a test fails by panicking")]
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Redis> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start().unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The version that is installed.
+    ///
+    /// # Errors
+    /// When `redis-server` is missing.
+    pub fn version() -> Result<String, ServerError> {
+        version(&find("redis-server")?)
+    }
+
+    /// Ends it at once, as a crash does; what it has not written is lost.
+    pub fn stop(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port and folder.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn start_again(&mut self) -> Result<(), ServerError> {
+        self.process = launch(&self.folder, self.port, &self.arguments)?;
+        Ok(())
+    }
+}
+
+fn launch(folder: &Folder, port: u16, arguments: &[String]) -> Result<Process, ServerError> {
+    let log = folder.path().join("log");
+    let mut command = tied(&find("redis-server")?)?;
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]).arg("--dir").arg(folder.path());
+    command.arg("--logfile").arg(&log).args(arguments);
+    let mut process = Process::start(&mut command)?;
+    let cli = find("redis-cli")?;
+    process.wait_until_ready(port, &log, || {
+        let pong = Command::new(&cli).args(["-p", &port.to_string(), "ping"]).output();
+        pong.is_ok_and(|pong| pong.stdout.starts_with(b"PONG"))
+    })?;
+    Ok(process)
+}
+
+/// Three private Redis servers that are a cluster without replicas.
+#[derive(Debug)]
+pub struct RedisCluster {
+    nodes: Vec<Redis>,
+}
+
+impl RedisCluster {
+    /// Starts it, and waits until it has all slots.
+    ///
+    /// # Errors
+    /// When `redis-server` or `redis-cli` is missing, or the cluster does not come about.
+    pub fn start() -> Result<Self, ServerError> {
+        let arguments = ["--save", "", "--appendonly", "no", "--cluster-enabled", "yes"];
+        let nodes: Vec<Redis> = (0..3).map(|_| cluster_node(&arguments)).collect::<Result<_, _>>()?;
+        let addresses: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        let cli = find("redis-cli")?;
+        let created = Command::new(&cli)
+            .args(["--cluster", "create"])
+            .args(&addresses)
+            .args(["--cluster-replicas", "0", "--cluster-yes"])
+            .output()
+            .map_err(|error| ServerError::because("the cluster cannot be made", error))?;
+        if !created.status.success() {
+            return Err(ServerError::new(String::from_utf8_lossy(&created.stdout)));
+        }
+        for node in &nodes {
+            wait_for_slots(&cli, node.port)?;
+        }
+        Ok(Self { nodes })
+    }
+
+    /// Where its nodes are.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Redis::url).collect()
+    }
+}
+
+/// A node also needs the port that is ten thousand above its own.
+fn cluster_node(arguments: &[&str]) -> Result<Redis, ServerError> {
+    let mut refused = ServerError::new("no port");
+    for _ in 0..10 {
+        if free_port()? > 55_000 {
+            continue;
+        }
+        match Redis::with_arguments(arguments) {
+            Ok(node) => return Ok(node),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+fn wait_for_slots(cli: &std::path::Path, port: u16) -> Result<(), ServerError> {
+    for _ in 0..1_000 {
+        let info = Command::new(cli).args(["-p", &port.to_string(), "cluster", "info"]).output();
+        if info.is_ok_and(|info| String::from_utf8_lossy(&info.stdout).contains("cluster_state:ok")) {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Err(ServerError::new("the cluster does not get all of its slots"))
+}
