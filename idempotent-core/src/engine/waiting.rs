@@ -52,7 +52,7 @@ pub(super) fn wait_blocking<T: Clone + Send + Sync + 'static, P: Print>(
 }
 
 /// A task's wait.
-pub(super) struct Waiting<'a, T: Clone + Send + Sync + 'static, P: Print> {
+pub(crate) struct Waiting<'a, T: Clone + Send + Sync + 'static, P: Print> {
     follow: Follow<'a, T, P>,
     listener: Option<EventListener>,
     longest: Option<Delay>,
