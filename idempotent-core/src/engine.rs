@@ -13,7 +13,7 @@ mod future;
 mod leading;
 mod waiting;
 
-pub(crate) use blocking::run_blocking;
+pub(crate) use blocking::{Stand, run_blocking, stand};
 pub(crate) use deferred::Deferred;
 #[cfg(feature = "tokio")]
 pub(crate) use detached::{RunDetached, run_detached};

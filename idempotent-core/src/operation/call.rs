@@ -1,7 +1,7 @@
 //! One call: its key and what is asked of it, and then what it runs.
 
 use super::{Identity, Operation};
-use crate::engine::{Ask, Deferred, Run, Seek, run_blocking};
+use crate::engine::{Ask, Deferred, Run, Seek, Stand, run_blocking, stand};
 #[cfg(feature = "tokio")]
 use crate::engine::{RunDetached, run_detached};
 use crate::error::Error;
@@ -148,25 +148,37 @@ impl<'a, P: Print> Call<'a, P> {
     }
 
     /// Answers from the record, or runs the body: the path of every blocking call.
-    #[cfg_attr(not(debug_assertions), inline(always))]
+    #[inline]
     #[track_caller]
     pub(crate) fn run_as<Ret, K>(self, identity: Identity, plan: Plan<Ret, K>, body: impl FnOnce() -> Ret) -> Ret
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
     {
         let place = Place::take();
-        let table = match self.operation.table(identity, self.scope, K::misdeclared) {
-            Ok(table) => table,
-            Err(error) => {
-                place.tell(How::Refused);
-                return plan.refusal().refuse(error);
+        match self.stand(identity, K::misdeclared) {
+            Stand::Answered(kept, How::Replayed) => {
+                place.tell(How::Replayed);
+                K::revive(kept)
             }
-        };
-        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
-            place.tell(How::Replayed);
-            return K::revive(kept);
+            stand => run_blocking(stand, self.ask.retention, plan, body, place),
         }
-        run_blocking(table, &self.ask, plan, body, place)
+    }
+
+    /// All that does not depend on the body, made once for each kind of record.
+    #[inline(never)]
+    fn stand<T: Clone + Send + Sync + 'static>(
+        &self,
+        identity: Identity,
+        misdeclared: fn() -> Option<&'static str>,
+    ) -> Stand<'a, T, P> {
+        let table = match self.operation.table(identity, self.scope, misdeclared) {
+            Ok(table) => table,
+            Err(error) => return Stand::Refused(error),
+        };
+        match table.replay(&self.ask.text, self.ask.print) {
+            Some(kept) => Stand::Answered(kept, How::Replayed),
+            None => stand(table, &self.ask),
+        }
     }
 
     /// The same for a call that is awaited. It begins here, not at the first poll, so that the key's text need not live
