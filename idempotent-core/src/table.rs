@@ -239,9 +239,6 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
 
     /// A follower is gone; the last one from a vacant seat frees the key.
     pub(crate) fn leave(&self, key: &Key, left: &Arc<Flight>) {
-        if left.has_landed() {
-            return;
-        }
         let hash = self.parts.hash_of_key(key);
         let free = self.parts.write(hash).index.leave(hash, key, left);
         self.unreserve(usize::from(free));
