@@ -61,9 +61,11 @@ pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
         Found::Kept(kept) => Begun::Kept(kept),
         Found::Vacant { key, expired } => {
             let mut lead = Lead::new(table, key, 1);
-            let entered = lead.enter();
-            drop(expired);
-            drop(entered);
+            if expired.is_some() {
+                let entered = lead.enter();
+                drop(expired);
+                drop(entered);
+            }
             Begun::Lead(lead)
         }
         Found::Flying(flight) => match ask.text.to_key() {

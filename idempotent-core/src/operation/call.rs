@@ -257,10 +257,10 @@ impl<P: Print> Call<'static, P> {
                 return RunDetached::answered(refuse.refuse(error), How::Refused, refuse, scope, place);
             }
         };
-        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
-            return RunDetached::answered(K::revive(kept), How::Replayed, plan.refusal(), table.scope(), place);
+        match table.replay(&self.ask.text, self.ask.print) {
+            Some(kept) => RunDetached::answered(K::revive(kept), How::Replayed, plan.refusal(), table.scope(), place),
+            None => run_detached(table, &self.ask, plan, body, place),
         }
-        run_detached(table, &self.ask, plan, body, place)
     }
 }
 

@@ -64,11 +64,8 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> Lead<'a, T, P> {
 
     /// Ends the execution; the outcome's clones are made inside it, since they are the user's code.
     pub(crate) fn settle(mut self, settled: Settled<T>, retention: Option<Retention>) {
-        let key = self.frame.key.clone();
-        let entered = enter(Some(&mut self.frame));
         // A panic in a clone leaves the hold unsettled, and so to its drop.
-        let residue = self.table.settle(&key, settled, retention);
-        drop(entered);
+        let residue = self.table.settle(&mut self.frame, settled, retention);
         self.settled = true;
         // The key may be another's by now, which a panic in here must not disturb.
         drop(residue);
