@@ -2,6 +2,7 @@
 
 pub use crate::outcome::Fallible;
 
+use crate::engine::Deferred;
 use crate::error::Error;
 use crate::key::{Print, ToFingerprint, ToKey};
 #[cfg(feature = "durable")]
@@ -23,7 +24,12 @@ pub fn returns<R, F: FnOnce() -> R>(_: &F) -> Returns<R> {
 }
 
 #[inline]
-pub fn returns_async<F: FnOnce() -> Fut, Fut: Future>(_: &F) -> Returns<Fut::Output> {
+pub fn returns_async<Fut: Future>(_: &Fut) -> Returns<Fut::Output> {
+    Returns(PhantomData)
+}
+
+#[inline]
+pub fn returns_future<F: FnOnce() -> Fut, Fut: Future>(_: &F) -> Returns<Fut::Output> {
     Returns(PhantomData)
 }
 
@@ -158,7 +164,20 @@ where
 
 #[inline]
 #[track_caller]
-pub fn run_async<Ret, P, K, F, Fut>(call: Call<'_, P>, plan: Plan<Ret, K>, body: F) -> impl Future<Output = Ret>
+pub fn run_async<Ret, P, K, Fut>(call: Call<'_, P>, plan: Plan<Ret, K>, body: Fut) -> impl Future<Output = Ret>
+where
+    P: Print,
+    K: Keep<Ret>,
+    K::Kept: Clone + Send + Sync + 'static,
+    Fut: Future<Output = Ret>,
+{
+    call.run_async_as(Identity::of_body::<Fut>(), plan, body)
+}
+
+/// For functions that return a future by hand, which is made inside the execution too.
+#[inline]
+#[track_caller]
+pub fn run_future<Ret, P, K, F, Fut>(call: Call<'_, P>, plan: Plan<Ret, K>, body: F) -> impl Future<Output = Ret>
 where
     P: Print,
     K: Keep<Ret>,
@@ -166,23 +185,43 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
-    call.run_async_as(Identity::of_body::<F>(), plan, body)
+    call.run_async_as(Identity::of_body::<F>(), plan, Deferred::new(body))
 }
 
 #[cfg(feature = "tokio")]
 #[inline]
 #[track_caller]
-pub fn run_detached<Ret, P, K, F, Fut>(call: Call<'static, P>, plan: Plan<Ret, K>, body: F) -> impl Future<Output = Ret>
+pub fn run_detached<Ret, P, K, Fut>(call: Call<'static, P>, plan: Plan<Ret, K>, body: Fut) -> impl Future<Output = Ret>
 where
     P: Print,
     K: Keep<Ret>,
     K: Send + 'static,
     K::Kept: Clone + Send + Sync + 'static,
-    F: FnOnce() -> Fut,
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
 {
-    call.run_detached_as(Identity::of_body::<F>(), plan, body)
+    call.run_detached_as(Identity::of_body::<Fut>(), plan, body)
+}
+
+/// As [`run_future`], in a task of its own.
+#[cfg(feature = "tokio")]
+#[inline]
+#[track_caller]
+pub fn run_detached_future<Ret, P, K, F, Fut>(
+    call: Call<'static, P>,
+    plan: Plan<Ret, K>,
+    body: F,
+) -> impl Future<Output = Ret>
+where
+    P: Print,
+    K: Keep<Ret>,
+    K: Send + 'static,
+    K::Kept: Clone + Send + Sync + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Ret> + Send + 'static,
+    Ret: Send + 'static,
+{
+    call.run_detached_as(Identity::of_body::<F>(), plan, Deferred::new(body))
 }
 
 #[cfg(feature = "durable")]
@@ -198,7 +237,23 @@ where
 }
 
 #[cfg(feature = "durable")]
-pub fn run_durable_async<Ret, P, K, F, Fut>(
+pub fn run_durable_async<Ret, P, K, Fut>(
+    call: DurableCall<'_, P>,
+    plan: Plan<Ret, K>,
+    body: Fut,
+) -> impl Future<Output = Ret>
+where
+    P: Print,
+    K: Keep<Ret>,
+    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    Fut: Future<Output = Ret>,
+{
+    call.run_async_as(Identity::of_body::<Fut>(), plan, body)
+}
+
+/// As [`run_future`], with its record in a store.
+#[cfg(feature = "durable")]
+pub fn run_durable_future<Ret, P, K, F, Fut>(
     call: DurableCall<'_, P>,
     plan: Plan<Ret, K>,
     body: F,
@@ -210,5 +265,5 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
-    call.run_async_as(Identity::of_body::<F>(), plan, body)
+    call.run_async_as(Identity::of_body::<F>(), plan, Deferred::new(body))
 }

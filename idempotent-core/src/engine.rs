@@ -1,6 +1,7 @@
 //! How a call finds its answer: from the record, from the one who runs, or by running itself.
 
 mod blocking;
+mod deferred;
 #[cfg(feature = "tokio")]
 mod detached;
 #[cfg(feature = "durable")]
@@ -8,17 +9,19 @@ mod durable;
 #[cfg(feature = "durable")]
 mod errand;
 mod future;
+#[cfg(any(feature = "tokio", feature = "durable"))]
 mod leading;
 mod waiting;
 
-pub(crate) use blocking::run_blocking;
+pub(crate) use blocking::{Stand, run_blocking, stand};
+pub(crate) use deferred::Deferred;
 #[cfg(feature = "tokio")]
 pub(crate) use detached::{RunDetached, run_detached};
 #[cfg(feature = "durable")]
 pub(crate) use durable::{Shared, run_async as run_durable_async, run_blocking as run_durable};
 #[cfg(feature = "durable")]
 pub(crate) use errand::Errand;
-pub(crate) use future::{Run, run_async};
+pub(crate) use future::{Run, Seek};
 
 use crate::error::{Error, ErrorKind};
 use crate::key::{Print, Refusal, Text};
@@ -58,9 +61,11 @@ pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
         Found::Kept(kept) => Begun::Kept(kept),
         Found::Vacant { key, expired } => {
             let mut lead = Lead::new(table, key, 1);
-            let entered = lead.enter();
-            drop(expired);
-            drop(entered);
+            if expired.is_some() {
+                let entered = lead.enter();
+                drop(expired);
+                drop(entered);
+            }
             Begun::Lead(lead)
         }
         Found::Flying(flight) => match ask.text.to_key() {

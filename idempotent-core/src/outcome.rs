@@ -213,15 +213,28 @@ impl<Ret> Clone for Refuse<Ret> {
 
 impl<Ret> Copy for Refuse<Ret> {}
 
+/// What a function does that cannot return why its call was refused.
+#[cold]
+#[track_caller]
+#[expect(clippy::panic, reason = "documented: an infallible function has no other way to refuse")]
+pub(crate) fn cannot_refuse(error: &Error) -> ! {
+    panic!("{error}")
+}
+
 impl<Ret> Refuse<Ret> {
+    /// Whether the refusal can be returned.
+    #[inline]
+    pub(crate) const fn is_possible(self) -> bool {
+        self.0.is_some()
+    }
+
     /// Returns the error, or panics: then nothing but a wrong call is refused.
     #[cold]
     #[track_caller]
-    #[expect(clippy::panic, reason = "documented: an infallible function has no other way to refuse")]
     pub(crate) fn refuse(self, error: Error) -> Ret {
         match self.0 {
             Some(refused) => refused(error),
-            None => panic!("{error}"),
+            None => cannot_refuse(&error),
         }
     }
 }

@@ -1,12 +1,8 @@
-//! What waits and what locks: the real ones, or models of them whose interleavings a test explores.
+//! What waits and what locks: the real ones, or those whose interleavings a test explores.
 
-#[cfg(shuttle)]
-mod model;
+mod parker;
 
-#[cfg(not(shuttle))]
-pub(crate) use event_listener::{Event, EventListener, Listener};
-#[cfg(shuttle)]
-pub(crate) use model::{Event, EventListener, Listener};
+pub(crate) use parker::Parker;
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
 #[cfg(not(shuttle))]

@@ -13,12 +13,13 @@ pub(crate) use erased::AnyTable;
 pub(crate) use guard::{Follow, Lead, Look, TableRef};
 
 use crate::clock::{Clock, Tick};
+use crate::context::{Frame, enter};
 use crate::error::ErrorKind;
 use crate::flight::Flight;
 use crate::key::{Key, Print, Text};
 use crate::policy::{InFlight, Policy, Retention};
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use index::{Asker, Landing, Met, Slot};
+use index::{Asker, Cell, Landing, Met, Slot};
 use parts::{Part, Parts};
 use std::mem;
 use std::num::NonZeroUsize;
@@ -151,7 +152,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
     }
 
     /// Ends the leader's execution of `key`. What it returns is the user's, and to be dropped when everything is done.
-    pub(crate) fn settle(&self, key: &Key, settled: Settled<T>, retention: Option<Retention>) -> Residue<T> {
+    pub(crate) fn settle(&self, frame: &mut Frame, settled: Settled<T>, retention: Option<Retention>) -> Residue<T> {
         match settled {
             Settled::Kept(outcome) => {
                 let now = self.clock.now();
@@ -159,39 +160,47 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
                     Retention::Forever => Tick::NEVER,
                     Retention::For(span) => now.after(span),
                 };
-                self.land(key, outcome, Some((end, now)))
+                self.land(frame, outcome, Some((end, now)))
             }
-            Settled::Shared(outcome) => self.land(key, outcome, None),
+            Settled::Shared(outcome) => self.land(frame, outcome, None),
             Settled::Released => {
-                self.vacate(key);
+                self.vacate(&frame.key);
                 Residue::default()
             }
         }
     }
 
     /// Hands the outcome to the followers, and records it where it has an end.
-    fn land(&self, key: &Key, outcome: T, record: Option<(Tick, Tick)>) -> Residue<T> {
-        let hash = self.parts.hash_of_key(key);
+    fn land(&self, frame: &mut Frame, outcome: T, record: Option<(Tick, Tick)>) -> Residue<T> {
+        let hash = self.parts.hash_of_key(&frame.key);
         let mut copy = None;
         loop {
             let mut part = self.parts.write(hash);
-            match part.index.landing(hash, key) {
+            if let Some((end, now)) = record
+                && let Some(cell) = part.index.keep_alone(hash, &frame.key, end, self.parts.hasher())
+            {
+                let expired = self.put(&mut part, cell, outcome, now);
+                return Residue { outcomes: [None, copy], expired };
+            }
+            match part.index.landing(hash, &frame.key) {
                 Landing::Followed if copy.is_none() => {
-                    // Cloning may run the user's code, so it happens between two looks.
+                    // Cloning may run the user's code, so it happens between two looks, and inside the execution.
                     drop(part);
+                    let entered = enter(Some(frame));
                     copy = Some(outcome.clone());
+                    drop(entered);
                     continue;
                 }
                 Landing::Followed | Landing::Alone => {}
                 Landing::Forgotten => {
                     drop(part);
-                    self.vacate(key);
+                    self.vacate(&frame.key);
                     return Residue { outcomes: [Some(outcome), copy], ..Residue::default() };
                 }
                 Landing::Gone => return Residue { outcomes: [Some(outcome), copy], ..Residue::default() },
             }
             // Outcome and entry change in one critical section: whoever comes next sees both or neither.
-            let (mut residue, flight) = self.replace(&mut part, hash, key, outcome, record);
+            let (mut residue, flight) = self.replace(&mut part, hash, &frame.key, outcome, record);
             if let Some(flight) = flight
                 && let Some(copy) = copy.take()
             {
@@ -220,11 +229,16 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
             self.unreserve(1);
             return (residue, part.index.drop_flight(hash, key));
         };
+        residue.expired = self.put(part, cell, outcome, now);
+        (residue, flight)
+    }
+
+    /// Puts an outcome into its cell, and takes some expired ones out of theirs.
+    fn put(&self, part: &mut Part<T, P>, cell: Cell, outcome: T, now: Tick) -> Vec<T> {
         part.put(cell, outcome);
         let swept = part.index.sweep(now, SWEPT_PER_INSERTION, self.parts.hasher());
         self.unreserve(swept.len());
-        residue.expired = part.take_swept(&swept, self.parts.hasher());
-        (residue, flight)
+        part.take_swept(&swept, self.parts.hasher())
     }
 
     /// The leader is gone without an outcome: a follower takes its seat, or the key is free.
@@ -239,9 +253,6 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
 
     /// A follower is gone; the last one from a vacant seat frees the key.
     pub(crate) fn leave(&self, key: &Key, left: &Arc<Flight>) {
-        if left.has_landed() {
-            return;
-        }
         let hash = self.parts.hash_of_key(key);
         let free = self.parts.write(hash).index.leave(hash, key, left);
         self.unreserve(usize::from(free));

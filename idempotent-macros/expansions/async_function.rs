@@ -17,7 +17,7 @@ async fn charge(payment: &Payment) -> Result<Receipt, ChargeError> {
             &OPERATION
         };
         let call = operation.call(&payment.id).fingerprint(&payment.amount);
-        let body = async move || {
+        let body = async move {
             if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
                 Result<Receipt, ChargeError>,
             > {
@@ -42,7 +42,7 @@ async fn refund(payment: Payment) -> Receipt {
             &OPERATION
         };
         let call = operation.call(&payment.id);
-        let body = async move || {
+        let body = async move {
             if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
                 Receipt,
             > {

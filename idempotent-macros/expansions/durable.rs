@@ -62,7 +62,7 @@ impl Payments {
                 .scope(T::SCOPE)
                 .retention(self.retention)
                 .store(&self.store);
-            let body = async move || {
+            let body = async move {
                 if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
                     Result<Receipt, ChargeError>,
                 > {
@@ -104,9 +104,9 @@ fn boxed(
             };
             let plan = {
                 use my::own::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
-                my::own::__private::returns_async(&body).idempotent_plan().fallible()
+                my::own::__private::returns_future(&body).idempotent_plan().fallible()
             };
-            my::own::__private::run_durable_async(call, plan, body)
+            my::own::__private::run_durable_future(call, plan, body)
         };
         running.await
     })

@@ -33,12 +33,12 @@ fn opaque(id: u64) -> impl Future<Output = Result<u64, String>> + Send {
                 use ::idempotently::__private::{
                     PlanAny as _, PlanFuture as _, PlanResult as _,
                 };
-                let returns: ::idempotently::__private::Returns<Result<u64, String>> = ::idempotently::__private::returns_async(
+                let returns: ::idempotently::__private::Returns<Result<u64, String>> = ::idempotently::__private::returns_future(
                     &body,
                 );
                 returns.idempotent_plan()
             };
-            ::idempotently::__private::run_async(call, plan, body)
+            ::idempotently::__private::run_future(call, plan, body)
         };
         running.await
     };
@@ -59,9 +59,9 @@ fn boxed<'a>(&'a self, id: u64) -> Pin<Box<dyn Future<Output = u64> + Send + 'a>
                 use ::idempotently::__private::{
                     PlanAny as _, PlanFuture as _, PlanResult as _,
                 };
-                ::idempotently::__private::returns_async(&body).idempotent_plan()
+                ::idempotently::__private::returns_future(&body).idempotent_plan()
             };
-            ::idempotently::__private::run_async(call, plan, body)
+            ::idempotently::__private::run_future(call, plan, body)
         };
         running.await
     })
@@ -79,9 +79,9 @@ fn alias(id: u64) -> BoxFuture<'static, u64> {
                 use ::idempotently::__private::{
                     PlanAny as _, PlanFuture as _, PlanResult as _,
                 };
-                ::idempotently::__private::returns_async(&body).idempotent_plan()
+                ::idempotently::__private::returns_future(&body).idempotent_plan()
             };
-            ::idempotently::__private::run_detached(call, plan, body)
+            ::idempotently::__private::run_detached_future(call, plan, body)
         };
         running.await
     })

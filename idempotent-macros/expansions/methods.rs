@@ -52,7 +52,7 @@ impl Bank {
                 &OPERATION
             };
             let call = operation.call(&id).scope(Self::SCOPE);
-            let body = async move || {
+            let body = async move {
                 if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
                     Self,
                 > {

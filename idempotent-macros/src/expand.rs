@@ -15,7 +15,7 @@
 //!             &OPERATION
 //!         };
 //!         let call = operation.call(&payment.id).fingerprint(&payment.amount);
-//!         let body = async move || {
+//!         let body = async move {
 //!             if let Some(outcome) = None::<Result<Receipt, ChargeError>> {
 //!                 return outcome;
 //!             }
@@ -248,7 +248,7 @@ impl Expansion<'_> {
         call
     }
 
-    /// The body as a closure, so that `?` and `return` leave it and not the function.
+    /// The body as a closure or an async block, so that `?` and `return` leave it and not the function.
     fn body(&self) -> TokenStream {
         let body = &self.function.body;
         let span = at(body.span_open());
@@ -263,7 +263,7 @@ impl Expansion<'_> {
             Answer::Future | Answer::BoxedFuture => quote_spanned!(span=> move || -> #ty #body),
             Answer::Async => {
                 let Place { first, .. } = self.outcome;
-                // The type of an async closure is not known inside it; that of its first `return` is.
+                // The type of an async block is not known inside it; that of its first `return` is.
                 let typed = quote_spanned! {first=>
                     if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<#ty> {
                         return outcome;
@@ -272,7 +272,7 @@ impl Expansion<'_> {
                 let mut body = Group::new(Delimiter::Brace, body.stream());
                 // Braces of the user's would be reported as needless.
                 body.set_span(at(self.function.body.span()));
-                quote_spanned!(span=> async move || { #typed #body })
+                quote_spanned!(span=> async move { #typed #body })
             }
         }
     }
@@ -313,7 +313,10 @@ impl Expansion<'_> {
         if answer == Answer::Direct {
             return (None, quote_spanned!(first=> #root::__private::returns(&#body)));
         }
-        let returns = quote_spanned!(first=> #root::__private::returns_async(&#body));
+        if answer == Answer::Async {
+            return (None, quote_spanned!(first=> #root::__private::returns_async(&#body)));
+        }
+        let returns = quote_spanned!(first=> #root::__private::returns_future(&#body));
         let Some(ty) = self.function.outcome().filter(|_| answer == Answer::Future) else {
             return (None, returns);
         };
@@ -330,9 +333,12 @@ impl Expansion<'_> {
         let run = match (self.function.answer(), &self.model.durable) {
             (Answer::Direct, None) => "run",
             (Answer::Direct, Some(_)) => "run_durable",
-            (_, None) if self.model.detached => "run_detached",
-            (_, None) => "run_async",
-            (_, Some(_)) => "run_durable_async",
+            (Answer::Async, None) if self.model.detached => "run_detached",
+            (Answer::Async, None) => "run_async",
+            (Answer::Async, Some(_)) => "run_durable_async",
+            (_, None) if self.model.detached => "run_detached_future",
+            (_, None) => "run_future",
+            (_, Some(_)) => "run_durable_future",
         };
         let run = Ident::new(run, last);
         let arguments = quote_spanned!(first=> call, plan, body);

@@ -9,8 +9,8 @@ use house::House;
 
 /// The rooms of `idempotent-core`, floor by floor.
 const FLOORS: [&[&str]; 7] = [
-    &["blocking", "clock", "error", "key", "policy", "scopes", "span", "sync"],
-    &["codec", "context", "flight", "observe", "record"],
+    &["clock", "error", "key", "policy", "scopes", "span", "sync"],
+    &["blocking", "codec", "context", "flight", "observe", "record"],
     &["store", "table"],
     &["backend", "contract", "lease", "outcome", "realm"],
     &["engine", "installed", "transaction"],

@@ -10,6 +10,12 @@ pub(crate) fn day(id: &str) -> Arc<str> {
     Arc::from(id)
 }
 
+#[idempotent(key = id, retention = forever)]
+#[inline(never)]
+pub(crate) fn forever(id: &str) -> Arc<str> {
+    Arc::from(id)
+}
+
 #[cached(sync_writes = "by_key", ttl_secs = 86_400)]
 #[inline(never)]
 pub(crate) fn cached_day(id: &str) -> Arc<str> {

@@ -95,9 +95,7 @@ impl<T> Future for Receiver<T> {
                 drop(slot);
                 return Poll::Ready(match ended {
                     Slot::Sent(reply) => reply,
-                    Slot::Waiting(_) | Slot::Closed => {
-                        Err(StoreError::new("the thread that asks the store has ended"))
-                    }
+                    Slot::Waiting(_) | Slot::Closed => Err(StoreError::new("the thread that asks the store has ended")),
                 });
             }
         };

@@ -7,10 +7,11 @@ use crate::error::Error;
 use crate::key::Print;
 use crate::observe::{How, Place};
 use crate::outcome::{Keep, Plan};
+use crate::policy::Retention;
 use crate::table::{Lead, TableRef};
 
 /// Where a blocking call stands once nobody is left to wait for.
-pub(super) enum Stand<'a, T: Clone + Send + Sync + 'static, P: Print> {
+pub(crate) enum Stand<'a, T: Clone + Send + Sync + 'static, P: Print> {
     Answered(T, How),
     Lead(Lead<'a, T, P>),
     Unprotected,
@@ -29,7 +30,7 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> From<Waited<'a, T, P>> for 
 
 /// The part that does not know the body, made once for each kind of record.
 #[inline(never)]
-pub(super) fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(
+pub(crate) fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(
     table: TableRef<'a, T, P>,
     ask: &Ask<P>,
 ) -> Stand<'a, T, P> {
@@ -43,12 +44,12 @@ pub(super) fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(
     }
 }
 
-/// Answers a call that was not a replay.
+/// Ends a call that was not a replay.
 #[inline(never)]
 #[track_caller]
 pub(crate) fn run_blocking<Ret, P, K, F>(
-    table: TableRef<'_, K::Kept, P>,
-    ask: &Ask<P>,
+    stand: Stand<'_, K::Kept, P>,
+    retention: Option<Retention>,
     plan: Plan<Ret, K>,
     body: F,
     place: Place,
@@ -59,7 +60,7 @@ where
     F: FnOnce() -> Ret,
 {
     let (refuse, keep) = (plan.refusal(), plan.keep);
-    match stand(table, ask) {
+    match stand {
         Stand::Answered(kept, how) => {
             place.tell(how);
             K::revive(kept)
@@ -69,7 +70,7 @@ where
             let outcome = body();
             let settled = keep.settle(&outcome);
             drop(entered);
-            lead.settle(settled, ask.retention);
+            lead.settle(settled, retention);
             place.tell(How::Executed);
             outcome
         }

@@ -25,14 +25,14 @@ use tokio::task::JoinHandle;
 
 /// A call whose body runs in a task of its own. Dropping it stops waiting; the body goes on.
 #[must_use = "a future does nothing unless it is awaited"]
-pub(crate) struct RunDetached<Ret, P, K, F>
+pub(crate) struct RunDetached<Ret, P, K, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
 {
     stage: Stage<Ret, K::Kept, P>,
     // Taken when the body is spawned.
-    parts: Option<(K, F)>,
+    parts: Option<(K, Fut)>,
     refuse: Refuse<Ret>,
     scope: &'static str,
     retention: Option<Retention>,
@@ -46,7 +46,7 @@ enum Stage<Ret, T: Clone + Send + Sync + 'static, P: Print> {
 }
 
 // Nothing in it is pinned: the body lives in its task.
-impl<Ret, P, K, F> Unpin for RunDetached<Ret, P, K, F>
+impl<Ret, P, K, Fut> Unpin for RunDetached<Ret, P, K, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
@@ -55,17 +55,16 @@ where
 
 /// Begins a detached call that was not a replay.
 #[track_caller]
-pub(crate) fn run_detached<Ret, P, K, F, Fut>(
+pub(crate) fn run_detached<Ret, P, K, Fut>(
     table: TableRef<'static, K::Kept, P>,
     ask: &Ask<P>,
     plan: Plan<Ret, K>,
-    body: F,
+    body: Fut,
     place: Place,
-) -> RunDetached<Ret, P, K, F>
+) -> RunDetached<Ret, P, K, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static> + Send + 'static,
-    F: FnOnce() -> Fut,
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
 {
@@ -89,7 +88,7 @@ where
     run
 }
 
-impl<Ret, P, K, F> RunDetached<Ret, P, K, F>
+impl<Ret, P, K, Fut> RunDetached<Ret, P, K, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
@@ -102,11 +101,10 @@ where
     }
 }
 
-impl<Ret, P, K, F, Fut> RunDetached<Ret, P, K, F>
+impl<Ret, P, K, Fut> RunDetached<Ret, P, K, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static> + Send + 'static,
-    F: FnOnce() -> Fut,
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
 {
@@ -131,11 +129,10 @@ where
     }
 }
 
-impl<Ret, P, K, F, Fut> Future for RunDetached<Ret, P, K, F>
+impl<Ret, P, K, Fut> Future for RunDetached<Ret, P, K, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static> + Send + 'static,
-    F: FnOnce() -> Fut,
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
 {
@@ -241,7 +238,7 @@ where
     }
 }
 
-impl<Ret, P, K, F> fmt::Debug for RunDetached<Ret, P, K, F>
+impl<Ret, P, K, Fut> fmt::Debug for RunDetached<Ret, P, K, Fut>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,

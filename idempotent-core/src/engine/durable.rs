@@ -160,18 +160,17 @@ where
 }
 
 /// Answers a call that is awaited.
-pub(crate) async fn run_async<Ret, P, K, F, Fut>(
+pub(crate) async fn run_async<Ret, P, K, Fut>(
     table: TableRef<'_, Shared<K::Kept>, P>,
     ask: Ask<P>,
     errand: Errand,
     plan: Plan<Ret, K>,
-    body: F,
+    body: Fut,
     place: Place,
 ) -> Ret
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned>,
-    F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
     let refuse = plan.refusal();
@@ -235,18 +234,17 @@ async fn board<'a, T: Clone + Send + Sync + 'static, P: Print>(
 }
 
 /// Runs the body under its hold; its outcome, or what was recorded instead.
-async fn lead_body<Ret, P, K, F, Fut>(
+async fn lead_body<Ret, P, K, Fut>(
     mut lead: Followed<'_, K::Kept, P>,
     held: Held,
     errand: &Errand,
     keep: &K,
-    body: F,
+    body: Fut,
     retention: Option<Duration>,
 ) -> Result<Ret, Shared<K::Kept>>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned>,
-    F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
     lead.granted(held.attempt(), held.fence());

@@ -43,11 +43,7 @@ where
     T: Clone + Send + Sync + 'static,
     P: Print,
 {
-    /// The body begins in its execution, since a function that returns a future by hand runs code before the first poll.
-    pub(super) fn begin(mut lead: Option<Lead<'a, T, P>>, body: impl FnOnce() -> Fut) -> Self {
-        let entered = entered(lead.as_mut());
-        let body = body();
-        drop(entered);
+    pub(super) fn begin(lead: Option<Lead<'a, T, P>>, body: Fut) -> Self {
         Self { body: Some(body), lead }
     }
 

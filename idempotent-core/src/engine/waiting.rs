@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::key::Print;
 use crate::policy::InFlight;
-use crate::sync::{EventListener, Listener};
+use crate::sync::Parker;
 use crate::table::{Follow, Lead, Look};
 use futures_timer::Delay;
 use std::pin::Pin;
@@ -34,52 +34,40 @@ pub(super) fn wait_blocking<T: Clone + Send + Sync + 'static, P: Print>(
     in_flight: InFlight,
 ) -> Waited<'_, T, P> {
     let deadline = deadline(in_flight);
+    let parker = Parker::new();
     loop {
-        let listener = match follow.look() {
+        match follow.look(parker.waker()) {
             Look::Landed(outcome) => return Waited::Landed(outcome),
             Look::Seated(lead) => return Waited::Seated(lead),
-            Look::Flying(listener) => listener,
-        };
+            Look::Flying => {}
+        }
         match deadline {
-            None => listener.wait(),
-            Some((deadline, _)) => {
-                if listener.wait_deadline(deadline).is_none() {
-                    return timed_out(follow.scope());
-                }
-            }
+            None => parker.park(),
+            Some((deadline, _)) if parker.park_until(deadline) => {}
+            Some(_) => return timed_out(follow.scope()),
         }
     }
 }
 
 /// A task's wait.
-pub(super) struct Waiting<'a, T: Clone + Send + Sync + 'static, P: Print> {
+pub(crate) struct Waiting<'a, T: Clone + Send + Sync + 'static, P: Print> {
     follow: Follow<'a, T, P>,
-    listener: Option<EventListener>,
     longest: Option<Delay>,
 }
 
 impl<'a, T: Clone + Send + Sync + 'static, P: Print> Waiting<'a, T, P> {
     pub(super) fn new(follow: Follow<'a, T, P>, in_flight: InFlight) -> Self {
-        Self { follow, listener: None, longest: deadline(in_flight).map(|(_, longest)| Delay::new(longest)) }
+        Self { follow, longest: deadline(in_flight).map(|(_, longest)| Delay::new(longest)) }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited<'a, T, P>> {
-        loop {
-            if let Some(listener) = &mut self.listener {
-                match Pin::new(listener).poll(cx) {
-                    Poll::Ready(()) => self.listener = None,
-                    Poll::Pending => {
-                        let Some(longest) = &mut self.longest else { return Poll::Pending };
-                        ready!(Pin::new(longest).poll(cx));
-                        return Poll::Ready(timed_out(self.follow.scope()));
-                    }
-                }
-            }
-            match self.follow.look() {
-                Look::Landed(outcome) => return Poll::Ready(Waited::Landed(outcome)),
-                Look::Seated(lead) => return Poll::Ready(Waited::Seated(lead)),
-                Look::Flying(listener) => self.listener = Some(listener),
-            }
+        match self.follow.look(cx.waker()) {
+            Look::Landed(outcome) => return Poll::Ready(Waited::Landed(outcome)),
+            Look::Seated(lead) => return Poll::Ready(Waited::Seated(lead)),
+            Look::Flying => {}
         }
+        let Some(longest) = &mut self.longest else { return Poll::Pending };
+        ready!(Pin::new(longest).poll(cx));
+        Poll::Ready(timed_out(self.follow.scope()))
     }
 }

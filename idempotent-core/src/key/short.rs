@@ -1,5 +1,6 @@
 //! Keys that fit into three machine words, which is almost all: compared and hashed by word, never written out.
 
+use super::writer::quoted;
 use std::fmt;
 use std::num::NonZeroU64;
 
@@ -75,14 +76,7 @@ impl Short {
         let packed = bytes.get(..usize::from(tag & !STRING)).unwrap_or_default();
         match tag {
             NUMBER => read(self.0.to_string().as_bytes()),
-            tag if tag & STRING != 0 => {
-                let escaped = packed.iter().flat_map(|byte| {
-                    let escape = matches!(byte, b'"' | b'\\').then_some(b'\\');
-                    escape.into_iter().chain([*byte])
-                });
-                let text: Vec<u8> = [b'"'].into_iter().chain(escaped).chain([b'"']).collect();
-                read(&text)
-            }
+            tag if tag & STRING != 0 => read(&quoted(packed)),
             _ => read(packed),
         }
     }

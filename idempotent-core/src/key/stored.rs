@@ -1,13 +1,15 @@
 //! A key as a table holds it.
 
 use super::short::Short;
-use super::text::{Long, Text};
+use super::text::{Long, MARK, Text};
+use super::writer::quoted;
 use hmac_sha256::Hash as Sha256;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// The canonical text of a key: 24 bytes, and one shared allocation where it is longer than 23.
+/// The canonical text of a key, or the string that it is the text of: 24 bytes, and one shared allocation where it is
+/// longer than 23.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Key {
     Short(Short),
@@ -28,7 +30,10 @@ impl Key {
     pub(crate) fn with_bytes<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
         match self {
             Self::Short(short) => short.with_text(read),
-            Self::Long(bytes) => read(bytes),
+            Self::Long(bytes) => match bytes.split_first() {
+                Some((&MARK, string)) => read(&quoted(string)),
+                _ => read(bytes),
+            },
         }
     }
 
@@ -71,7 +76,6 @@ impl Text {
         }
     }
 
-    #[cold]
     fn hash_long(&self, hasher: &impl BuildHasher) -> u64 {
         let mut state = hasher.build_hasher();
         if let Self::Long(long) = self {
@@ -150,9 +154,26 @@ mod tests {
         agree(&7i8.key_text(), &|out| out.signed(7));
         agree(&u64::MAX.key_text(), &|out| out.unsigned(u64::MAX.into()));
         agree(&"a \"quoted\" \\ text".key_text(), &|out| out.text("a \"quoted\" \\ text"));
-        for length in 1..60 {
-            let string = "x".repeat(length);
-            agree(&string.key_text(), &|out| out.display(&string));
+        for length in 1..240 {
+            for unit in ["x", "\"", "\\", "a\"", "é"] {
+                let string = unit.repeat(length);
+                agree(&string.key_text(), &|out| out.display(&string));
+            }
+        }
+    }
+
+    #[test]
+    fn a_string_is_read_as_its_text_however_it_is_held() {
+        for length in 1..240 {
+            for unit in ["x", "\"", "\\", "a\"", "é"] {
+                let string = unit.repeat(length);
+                let quoted = format!("\"{}\"", string.replace('\\', "\\\\").replace('"', "\\\""));
+                if quoted.len() <= 200 {
+                    let key = string.as_str().key_text().to_key();
+                    let text = key.map(|key| key.with_bytes(<[u8]>::to_vec)).unwrap_or_default();
+                    assert_eq!(text, quoted.as_bytes(), "{length} {unit}");
+                }
+            }
         }
     }
 

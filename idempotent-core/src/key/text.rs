@@ -21,18 +21,33 @@ pub enum Refusal {
     Fingerprint,
 }
 
-/// A canonical text too long for three words.
+/// A canonical text too long for three words; of a string of up to [`RAW`] bytes, a mark and the string as it is.
 pub struct Long {
     pub(super) buffer: Buffer,
     pub(super) length: usize,
 }
 
+/// The longest string that is held as it is: written out, with every character escaped, it is no longer than a text that
+/// is kept.
+pub(super) const RAW: usize = 99;
+
+/// What a string that is held as it is begins with, and no canonical text does.
+pub(super) const MARK: u8 = 0;
+
 impl Long {
     /// A string that does not fit into three words. Small enough to be returned in registers, so that the short strings
     /// beside it need no memory either.
-    #[cold]
     #[inline(never)]
     pub(super) fn string(value: &str) -> Self {
+        let mut buffer = Buffer::take();
+        if let Some((mark, rest)) = buffer.split_first_mut()
+            && let Some(room) = rest.get_mut(..value.len()).filter(|_| value.len() <= RAW)
+        {
+            *mark = MARK;
+            room.copy_from_slice(value.as_bytes());
+            return Self { length: 1 + value.len(), buffer };
+        }
+        drop(buffer);
         let mut sink = Sink::new();
         Writer::new(&mut sink).text(value);
         sink.into_long()

@@ -16,7 +16,7 @@
 
 use super::buffer::Buffer;
 use super::short::Short;
-use super::text::{Long, Refusal, Text};
+use super::text::{Long, MARK, RAW, Refusal, Text};
 use hmac_sha256::Hash as Sha256;
 use std::fmt;
 
@@ -105,6 +105,10 @@ impl Sink {
             self.push(b"sha256:");
             self.hexadecimal(&digest.finalize());
         }
+        // Each value has one form, whichever way it was written.
+        if let Some(length) = self.buffer.get_mut(..self.length).and_then(unquote) {
+            self.length = length;
+        }
         Long { length: self.length, buffer: self.buffer }
     }
 
@@ -122,6 +126,40 @@ impl Sink {
             None => Sha256::hash(self.written()),
         })
     }
+}
+
+/// A string's canonical text.
+pub(super) fn quoted(string: &[u8]) -> Vec<u8> {
+    let escaped = string.iter().flat_map(|byte| {
+        let escape = matches!(byte, b'"' | b'\\').then_some(b'\\');
+        escape.into_iter().chain([*byte])
+    });
+    [b'"'].into_iter().chain(escaped).chain([b'"']).collect()
+}
+
+/// Turns the canonical text of a string that is held as it is into its mark and the string; the length of both.
+fn unquote(text: &mut [u8]) -> Option<usize> {
+    let (mut at, mut length) = (1, 1);
+    // Looked through first: a text that only begins like a string stays as it is.
+    let end = text.strip_prefix(b"\"").map(<[u8]>::len)?;
+    while at < end {
+        at += if text.get(at)? == &b'\\' { 2 } else { 1 };
+        length += 1;
+        if text.get(at)? == &b'"' {
+            break;
+        }
+    }
+    if at != end || length > RAW + 1 {
+        return None;
+    }
+    let mut from = 1;
+    for to in 1..length {
+        from += usize::from(text[from] == b'\\');
+        text[to] = text[from];
+        from += 1;
+    }
+    text[0] = MARK;
+    Some(length)
 }
 
 /// Writes one value's canonical text; what [`ToFingerprint::write`](super::ToFingerprint::write) is given.

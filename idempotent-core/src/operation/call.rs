@@ -1,7 +1,7 @@
 //! One call: its key and what is asked of it, and then what it runs.
 
 use super::{Identity, Operation};
-use crate::engine::{Ask, Run, run_async, run_blocking};
+use crate::engine::{Ask, Deferred, Run, Seek, Stand, run_blocking, stand};
 #[cfg(feature = "tokio")]
 use crate::engine::{RunDetached, run_detached};
 use crate::error::Error;
@@ -129,7 +129,8 @@ impl<'a, P: Print> Call<'a, P> {
         T: Clone + Send + Sync + 'static,
         Fut: Future<Output = T>,
     {
-        self.try_run_async(async move || Ok(body().await)).await
+        let body = async move { Ok(body().await) };
+        self.run_async_as(Identity::of_records::<T, P>(), Plan::returning(KeepOk), body).await
     }
 
     /// The async twin of [`try_run`](Self::try_run); see [`run_async`](Self::run_async).
@@ -142,55 +143,77 @@ impl<'a, P: Print> Call<'a, P> {
         E: From<Error>,
         Fut: Future<Output = Result<T, E>>,
     {
+        let body = Deferred::new(body);
         self.run_async_as(Identity::of_records::<T, P>(), Plan::returning(KeepOk), body).await
     }
 
     /// Answers from the record, or runs the body: the path of every blocking call.
-    #[cfg_attr(not(debug_assertions), inline(always))]
+    #[inline]
     #[track_caller]
     pub(crate) fn run_as<Ret, K>(self, identity: Identity, plan: Plan<Ret, K>, body: impl FnOnce() -> Ret) -> Ret
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
     {
         let place = Place::take();
-        let table = match self.operation.table(identity, self.scope, K::misdeclared) {
-            Ok(table) => table,
-            Err(error) => {
-                place.tell(How::Refused);
-                return plan.refusal().refuse(error);
+        match self.stand(identity, K::misdeclared) {
+            Stand::Answered(kept, How::Replayed) => {
+                place.tell(How::Replayed);
+                K::revive(kept)
             }
-        };
-        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
-            place.tell(How::Replayed);
-            return K::revive(kept);
+            stand => run_blocking(stand, self.ask.retention, plan, body, place),
         }
-        run_blocking(table, &self.ask, plan, body, place)
+    }
+
+    /// All that does not depend on the body, made once for each kind of record.
+    #[inline(never)]
+    fn stand<T: Clone + Send + Sync + 'static>(
+        &self,
+        identity: Identity,
+        misdeclared: fn() -> Option<&'static str>,
+    ) -> Stand<'a, T, P> {
+        let table = match self.operation.table(identity, self.scope, misdeclared) {
+            Ok(table) => table,
+            Err(error) => return Stand::Refused(error),
+        };
+        match table.replay(&self.ask.text, self.ask.print) {
+            Some(kept) => Stand::Answered(kept, How::Replayed),
+            None => stand(table, &self.ask),
+        }
     }
 
     /// The same for a call that is awaited. It begins here, not at the first poll, so that the key's text need not live
     /// in the future: the caller is an async function that is being polled already.
     #[inline]
     #[track_caller]
-    pub(crate) fn run_async_as<Ret, K, F, Fut>(
+    pub(crate) fn run_async_as<Ret, K, Fut>(
         self,
         identity: Identity,
         plan: Plan<Ret, K>,
-        body: F,
-    ) -> Run<'a, Ret, P, K, F, Fut>
+        body: Fut,
+    ) -> Run<'a, Ret, P, K, Fut>
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
-        F: FnOnce() -> Fut,
         Fut: Future<Output = Ret>,
     {
         let place = Place::take();
-        let table = match self.operation.table(identity, self.scope, K::misdeclared) {
+        let seek = self.seek(identity, K::misdeclared).or_panic(plan.refusal().is_possible());
+        Run::new(seek, plan, body, self.ask.retention, place)
+    }
+
+    #[inline(never)]
+    fn seek<T: Clone + Send + Sync + 'static>(
+        &self,
+        identity: Identity,
+        misdeclared: fn() -> Option<&'static str>,
+    ) -> Seek<'a, T, P> {
+        let table = match self.operation.table(identity, self.scope, misdeclared) {
             Ok(table) => table,
-            Err(error) => return Run::answered(plan.refusal().refuse(error), How::Refused, plan, place),
+            Err(error) => return Seek::Refused(error),
         };
-        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
-            return Run::answered(K::revive(kept), How::Replayed, plan, place);
+        match table.replay(&self.ask.text, self.ask.print) {
+            Some(kept) => Seek::Answered(kept, How::Replayed),
+            None => Seek::begin(table, &self.ask),
         }
-        run_async(table, &self.ask, plan, body, place)
     }
 }
 
@@ -209,20 +232,19 @@ impl<P: Print> Call<'static, P> {
         Fut: Future<Output = T> + Send + 'static,
     {
         let plan = Plan::returning(KeepOk);
-        self.run_detached_as(Identity::of_records::<T, P>(), plan, async move || Ok(body().await)).await
+        self.run_detached_as(Identity::of_records::<T, P>(), plan, async move { Ok(body().await) }).await
     }
 
     #[inline]
     #[track_caller]
-    pub(crate) fn run_detached_as<Ret, K, F, Fut>(
+    pub(crate) fn run_detached_as<Ret, K, Fut>(
         self,
         identity: Identity,
         plan: Plan<Ret, K>,
-        body: F,
-    ) -> RunDetached<Ret, P, K, F>
+        body: Fut,
+    ) -> RunDetached<Ret, P, K, Fut>
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static> + Send + 'static,
-        F: FnOnce() -> Fut,
         Fut: Future<Output = Ret> + Send + 'static,
         Ret: Send + 'static,
     {
@@ -235,10 +257,10 @@ impl<P: Print> Call<'static, P> {
                 return RunDetached::answered(refuse.refuse(error), How::Refused, refuse, scope, place);
             }
         };
-        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
-            return RunDetached::answered(K::revive(kept), How::Replayed, plan.refusal(), table.scope(), place);
+        match table.replay(&self.ask.text, self.ask.print) {
+            Some(kept) => RunDetached::answered(K::revive(kept), How::Replayed, plan.refusal(), table.scope(), place),
+            None => run_detached(table, &self.ask, plan, body, place),
         }
-        run_detached(table, &self.ask, plan, body, place)
     }
 }
 

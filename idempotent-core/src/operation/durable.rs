@@ -1,7 +1,7 @@
 //! One call whose records live in a store.
 
 use super::{Call, Identity};
-use crate::engine::{Errand, Shared, run_durable, run_durable_async};
+use crate::engine::{Deferred, Errand, Shared, run_durable, run_durable_async};
 use crate::error::{Error, ErrorKind};
 use crate::installed::installed;
 use crate::key::{Key, Print, Text};
@@ -83,6 +83,7 @@ impl<'a, P: Print> DurableCall<'a, P> {
         E: From<Error>,
         Fut: Future<Output = Result<T, E>>,
     {
+        let body = Deferred::new(body);
         self.run_async_as(Identity::of_records::<T, P>(), Plan::returning(KeepOk), body).await
     }
 
@@ -101,10 +102,9 @@ impl<'a, P: Print> DurableCall<'a, P> {
         }
     }
 
-    pub(crate) async fn run_async_as<Ret, K, F, Fut>(self, identity: Identity, plan: Plan<Ret, K>, body: F) -> Ret
+    pub(crate) async fn run_async_as<Ret, K, Fut>(self, identity: Identity, plan: Plan<Ret, K>, body: Fut) -> Ret
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned>,
-        F: FnOnce() -> Fut,
         Fut: Future<Output = Ret>,
     {
         let place = Watched::take();

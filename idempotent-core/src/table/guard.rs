@@ -4,12 +4,12 @@ use super::{Settled, Table};
 #[cfg(feature = "durable")]
 use crate::context::Fence;
 use crate::context::{Entered, Frame, enter};
-use crate::flight::{Flight, Sight};
+use crate::flight::{Flight, Sight, Ticket};
 use crate::key::{Key, Print};
 use crate::policy::Retention;
-use crate::sync::EventListener;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::task::Waker;
 
 /// A table for as long as a call needs it: the operation's own, or a share of one that may go first.
 pub(crate) enum TableRef<'a, T, P> {
@@ -64,11 +64,8 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> Lead<'a, T, P> {
 
     /// Ends the execution; the outcome's clones are made inside it, since they are the user's code.
     pub(crate) fn settle(mut self, settled: Settled<T>, retention: Option<Retention>) {
-        let key = self.frame.key.clone();
-        let entered = enter(Some(&mut self.frame));
         // A panic in a clone leaves the hold unsettled, and so to its drop.
-        let residue = self.table.settle(&key, settled, retention);
-        drop(entered);
+        let residue = self.table.settle(&mut self.frame, settled, retention);
         self.settled = true;
         // The key may be another's by now, which a panic in here must not disturb.
         drop(residue);
@@ -88,6 +85,7 @@ pub(crate) struct Follow<'a, T: Clone + Send + Sync + 'static, P: Print> {
     table: TableRef<'a, T, P>,
     key: Key,
     flight: Arc<Flight>,
+    ticket: Ticket,
     /// The follower has become the leader.
     seated: bool,
 }
@@ -96,36 +94,27 @@ pub(crate) struct Follow<'a, T: Clone + Send + Sync + 'static, P: Print> {
 pub(crate) enum Look<'a, T: Clone + Send + Sync + 'static, P: Print> {
     Landed(T),
     Seated(Lead<'a, T, P>),
-    Flying(EventListener),
+    Flying,
 }
 
 impl<'a, T: Clone + Send + Sync + 'static, P: Print> Follow<'a, T, P> {
     pub(crate) fn new(table: TableRef<'a, T, P>, key: Key, flight: Arc<Flight>) -> Self {
-        Self { table, key, flight, seated: false }
+        Self { table, key, flight, ticket: Ticket::default(), seated: false }
     }
 
     pub(crate) fn scope(&self) -> &'static str {
         self.table.scope()
     }
 
-    /// The outcome, the seat, or what to wait for before the next look.
-    pub(crate) fn look(&mut self) -> Look<'a, T, P> {
-        if let Some(look) = self.glance() {
-            return look;
-        }
-        // What happens between a look and the listening would be missed, so there is a second look.
-        let listener = self.flight.listen();
-        self.glance().unwrap_or(Look::Flying(listener))
-    }
-
-    fn glance(&mut self) -> Option<Look<'a, T, P>> {
-        match self.flight.look() {
+    /// The outcome, the seat, or a sleep that ends by a call of the waker.
+    pub(crate) fn look(&mut self, waker: &Waker) -> Look<'a, T, P> {
+        match self.flight.look(&mut self.ticket, waker) {
             // What lands in this table's flights is this table's kind of outcome.
-            Sight::Landed(outcome) => outcome.downcast_ref::<T>().cloned().map(Look::Landed),
-            Sight::Flying => None,
+            Sight::Landed(outcome) => outcome.downcast_ref::<T>().cloned().map_or(Look::Flying, Look::Landed),
+            Sight::Flying => Look::Flying,
             Sight::Seated { attempt } => {
                 self.seated = true;
-                Some(Look::Seated(Lead::new(self.table.clone(), self.key.clone(), attempt)))
+                Look::Seated(Lead::new(self.table.clone(), self.key.clone(), attempt))
             }
         }
     }
@@ -133,7 +122,8 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> Follow<'a, T, P> {
 
 impl<T: Clone + Send + Sync + 'static, P: Print> Drop for Follow<'_, T, P> {
     fn drop(&mut self) {
-        if !self.seated {
+        if !self.seated && !self.flight.has_landed() {
+            self.flight.withdraw(&mut self.ticket);
             self.table.leave(&self.key, &self.flight);
         }
     }

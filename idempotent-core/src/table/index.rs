@@ -144,11 +144,31 @@ impl<P: Print> Index<P> {
         end: Tick,
         hasher: &RandomState,
     ) -> Option<(Cell, Option<Arc<Flight>>)> {
-        let cell = self.free.last().copied().unwrap_or(self.cells);
+        let cell = self.next_cell();
         let slot = self.of_key(hash, key)?;
         let Slot::Led { print, flight } = slot else { return None };
         let (print, flight) = (*print, flight.take());
         *slot = Slot::Kept { end, print, cell };
+        self.kept(hash, end, hasher);
+        Some((cell, flight))
+    }
+
+    /// The same where nobody waits, which is almost always; nothing where somebody does.
+    pub(super) fn keep_alone(&mut self, hash: u64, key: &Key, end: Tick, hasher: &RandomState) -> Option<Cell> {
+        let cell = self.next_cell();
+        let slot = self.of_key(hash, key)?;
+        let Slot::Led { print, flight: None } = *slot else { return None };
+        *slot = Slot::Kept { end, print, cell };
+        self.kept(hash, end, hasher);
+        Some(cell)
+    }
+
+    fn next_cell(&self) -> Cell {
+        self.free.last().copied().unwrap_or(self.cells)
+    }
+
+    /// There is one record more, in the next cell.
+    fn kept(&mut self, hash: u64, end: Tick, hasher: &RandomState) {
         if self.free.pop().is_none() {
             self.cells += 1;
         }
@@ -159,7 +179,6 @@ impl<P: Print> Index<P> {
             }
             self.ends.push(end, hash);
         }
-        Some((cell, flight))
     }
 
     /// Ends the flight without a record; whoever waited.

@@ -6,7 +6,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::error::ErrorKind;
 use crate::key::{Key, NoFingerprint, ToKey};
 use crate::policy::{Policy, Retention};
-use crate::sync::Listener;
+use crate::sync::Parker;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 use std::num::NonZeroUsize;
@@ -29,6 +29,12 @@ impl World {
         let clock = Arc::new(ManualClock::default());
         let table = Arc::new(Table::new("interleavings", &policy, Clock::Manual(clock.clone())));
         Arc::new(Self { table, clock, running: AtomicUsize::new(0), bodies: AtomicUsize::new(0) })
+    }
+
+    /// What is recorded under the key 1.
+    fn kept(&self) -> Option<usize> {
+        let text = 1u64.key_text();
+        self.table.replay(&text, NoFingerprint)
     }
 
     fn shared(&self) -> TableRef<'static, usize, NoFingerprint> {
@@ -63,14 +69,15 @@ impl World {
 
     /// A call that waits, and runs where it leads; `fails` says which executions are not kept.
     fn call(&self, key: u64, fails: impl Fn(usize) -> bool) -> Result<usize, ErrorKind> {
+        let parker = Parker::new();
         let lead = match self.enter(key)? {
             Entered::Answered(kept) => return Ok(kept),
             Entered::Lead(lead) => lead,
             Entered::Follow(mut follow) => loop {
-                match follow.look() {
+                match follow.look(parker.waker()) {
                     Look::Landed(outcome) => return Ok(outcome),
                     Look::Seated(lead) => break lead,
-                    Look::Flying(listener) => listener.wait(),
+                    Look::Flying => parker.park(),
                 }
             },
         };
@@ -155,21 +162,24 @@ fn a_dropped_leader_and_dropped_followers_leave_nothing() {
         callers(4, move |index| match (index, shared.enter(1)) {
             // Two go away, whatever they are; one of them as soon as it has listened.
             (0, entered) => drop(entered),
-            (1, Ok(Entered::Follow(mut follow))) => drop(follow.look()),
+            (1, Ok(Entered::Follow(mut follow))) => drop(follow.look(Parker::new().waker())),
             (1, entered) => drop(entered),
             (_, Ok(Entered::Lead(lead))) => {
                 shared.lead(lead, |_| true);
             }
-            (_, Ok(Entered::Follow(mut follow))) => loop {
-                match follow.look() {
-                    Look::Landed(_) => break,
-                    Look::Seated(lead) => {
-                        shared.lead(lead, |_| true);
-                        break;
+            (_, Ok(Entered::Follow(mut follow))) => {
+                let parker = Parker::new();
+                loop {
+                    match follow.look(parker.waker()) {
+                        Look::Landed(_) => break,
+                        Look::Seated(lead) => {
+                            shared.lead(lead, |_| true);
+                            break;
+                        }
+                        Look::Flying => parker.park(),
                     }
-                    Look::Flying(listener) => listener.wait(),
                 }
-            },
+            }
             (_, _) => {}
         });
         assert_eq!(world.table.len(), 0);
@@ -199,11 +209,12 @@ fn a_panic_hands_over() {
                     Found::Flying(flight) => {
                         let key = text.to_key().unwrap_or_else(|| Key::Long([].into()));
                         let mut follow = Follow::new(TableRef::Owned(shared.clone()), key, flight);
+                        let parker = Parker::new();
                         loop {
-                            match follow.look() {
+                            match follow.look(parker.waker()) {
                                 Look::Landed(_) => return,
                                 Look::Seated(lead) => break lead,
-                                Look::Flying(listener) => listener.wait(),
+                                Look::Flying => parker.park(),
                             }
                         }
                     }
@@ -234,7 +245,7 @@ fn forget_wins_over_a_flight() {
         let bodies = world.bodies.load(Ordering::SeqCst);
         assert!((1..=3).contains(&bodies), "{bodies}");
         // What is kept, if anything, is the last body's outcome.
-        let kept = world.table.replay(&1u64.key_text(), NoFingerprint);
+        let kept = world.kept();
         assert!(kept.is_none() || kept == Some(bodies - 1));
         assert_eq!(world.table.len(), usize::from(kept.is_some()));
     });
@@ -250,7 +261,7 @@ fn what_was_forgotten_in_flight_is_never_an_answer() {
         assert!(world.table.forget(&1u64.key_text()));
         assert_eq!(world.lead(lead, |_| false), 0);
         assert!(matches!(follower.join(), Ok(Ok(1))));
-        assert_eq!(world.table.replay(&1u64.key_text(), NoFingerprint), Some(1));
+        assert_eq!(world.kept(), Some(1));
     });
 }
 

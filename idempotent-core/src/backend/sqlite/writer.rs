@@ -3,8 +3,8 @@
 use super::fault::{explain, patiently};
 use super::job::{Job, Ticket};
 use super::ledger::Ledger;
-use crate::backend::oneshot::{Receiver, channel};
 use super::watch::Watch;
+use crate::backend::oneshot::{Receiver, channel};
 use crate::clock::WallClock;
 use crate::store::{Answer, Claim, Claimed, Hold, Place, StoreError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
