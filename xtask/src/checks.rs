@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::metadata::{self, Package};
+use crate::servers;
 use crate::shell::{Failure, Step, cargo, say};
 
 /// What users depend on. The tests of the other packages depend on it too, with features: only by itself is it
@@ -18,6 +19,7 @@ const MACRO_CRATES: [&str; 5] = ["idempotent-macros", "proc-macro2", "quote", "s
 /// Every check, stopping at the first that fails.
 pub(crate) fn all() -> Result<(), Failure> {
     components()?;
+    servers::ready()?;
     let packages = metadata::published()?;
     cargo(["fmt", "--all", "--check"]).run()?;
     clippy(["--workspace", "--all-targets", "--all-features"])?;

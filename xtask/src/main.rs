@@ -3,6 +3,7 @@
 mod checks;
 mod metadata;
 mod requests;
+mod servers;
 mod shell;
 
 use std::io::Write as _;

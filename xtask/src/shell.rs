@@ -31,9 +31,17 @@ pub(crate) struct Step {
 /// `cargo` with these arguments; the same cargo that runs this program.
 pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Step {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
+    step(Command::new(program), "cargo", arguments)
+}
+
+/// Another program with these arguments.
+pub(crate) fn program<'a>(name: &str, arguments: impl IntoIterator<Item = &'a str>) -> Step {
+    step(Command::new(name), name, arguments)
+}
+
+fn step<'a>(mut command: Command, name: &str, arguments: impl IntoIterator<Item = &'a str>) -> Step {
     command.current_dir(root()).stdin(Stdio::null());
-    let mut shown = "cargo".to_owned();
+    let mut shown = name.to_owned();
     for argument in arguments {
         command.arg(argument);
         shown.push(' ');
