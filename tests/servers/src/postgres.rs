@@ -137,7 +137,7 @@ fn launch(folder: &Folder, port: u16, settings: &[(String, String)]) -> Result<P
     for (name, value) in settings {
         command.arg("-c").arg(format!("{name}={value}"));
     }
-    let mut process = Process::start(&mut command)?;
+    let mut process = Process::start(command)?;
     let ready = find("pg_isready")?;
     process.wait_until_ready(port, &log, || {
         let asked = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status();

@@ -5,6 +5,8 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,14 +54,35 @@ pub(crate) fn tied(program: &Path) -> Result<Command, ServerError> {
     Ok(command)
 }
 
+/// Starts children from a thread that lasts as long as this process: the kernel ties a child to the thread that started
+/// it, and a test's own thread ends with its test.
+fn spawn(command: Command) -> Result<Child, ServerError> {
+    type Order = (Command, Sender<io::Result<Child>>);
+    static ORDERS: OnceLock<Sender<Order>> = OnceLock::new();
+    let orders = ORDERS.get_or_init(|| {
+        let (orders, taken) = channel::<Order>();
+        thread::spawn(move || {
+            for (mut command, answer) in taken {
+                let _ = answer.send(command.spawn());
+            }
+        });
+        orders
+    });
+    let (answer, answered) = channel();
+    let gone = |_| io::Error::other("the thread that starts servers has ended");
+    let sent = orders.send((command, answer)).map_err(|_| io::Error::other("the thread that starts servers has ended"));
+    let child = sent.and_then(|()| answered.recv().map_err(gone)?);
+    child.map_err(|error| ServerError::because("a server cannot be started", error))
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Process(Child);
 
 impl Process {
-    pub(crate) fn start(command: &mut Command) -> Result<Self, ServerError> {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        child.map(Self).map_err(|error| ServerError::because("a server cannot be started", error))
+    pub(crate) fn start(mut command: Command) -> Result<Self, ServerError> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        spawn(command).map(Self)
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -94,7 +94,7 @@ fn launch(folder: &Folder, port: u16, arguments: &[String]) -> Result<Process, S
     let mut command = tied(&find("redis-server")?)?;
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]).arg("--dir").arg(folder.path());
     command.arg("--logfile").arg(&log).args(arguments);
-    let mut process = Process::start(&mut command)?;
+    let mut process = Process::start(command)?;
     let cli = find("redis-cli")?;
     process.wait_until_ready(port, &log, || {
         let pong = Command::new(&cli).args(["-p", &port.to_string(), "ping"]).output();

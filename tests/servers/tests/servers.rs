@@ -34,6 +34,15 @@ fn a_postgres_server_comes_and_goes() -> Result<(), ServerError> {
 }
 
 #[test]
+fn a_server_outlasts_the_thread_that_started_it() -> Result<(), ServerError> {
+    let started = std::thread::spawn(Redis::start).join();
+    let redis = started.unwrap_or_else(|_| unreachable!())?;
+    // The kernel kills before it lets a thread be joined.
+    assert!(answers(redis.port()));
+    Ok(())
+}
+
+#[test]
 fn a_cluster_has_three_nodes() -> Result<(), ServerError> {
     assert_eq!(RedisCluster::start()?.urls().len(), 3);
     Ok(())

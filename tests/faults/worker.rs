@@ -1,0 +1,133 @@
+//! Another process: this very test program, told by its environment to make one call.
+
+use idempotently::{Error, OnInterruption, Operation, SharedStore, connect, current};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+/// Long enough for a busy machine to renew it, short enough to be waited for.
+const LEASE: Duration = Duration::from_millis(1_500);
+
+pub(crate) static RETRIED: Operation = Operation::new("faults.retry").interrupted(OnInterruption::Retry).lease(LEASE);
+pub(crate) static FAILED: Operation = Operation::new("faults.fail").interrupted(OnInterruption::Fail).lease(LEASE);
+
+const JOB: &str = "IDEMPOTENTLY_FAULTS_JOB";
+/// What the lines begin with that are not the test harness's own.
+const MARK: &str = "@";
+
+/// Does what the environment says; without it, this is no worker.
+#[test]
+fn worker() {
+    let Ok(job) = std::env::var(JOB) else { return };
+    let words: Vec<&str> = job.split('\n').collect();
+    let [url, what, key, value] = words.as_slice() else { panic!("not a job: {job}") };
+    let store = connect(url).unwrap();
+    match *what {
+        "retry" => tell_answer(&call(&RETRIED, &store, key, value, true)),
+        "fail" => tell_answer(&call(&FAILED, &store, key, value, true)),
+        "crowd" => crowd(&store, key, value),
+        other => panic!("not a job: {other}"),
+    }
+}
+
+fn tell(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{MARK}{line}").and_then(|()| out.flush()).unwrap();
+}
+
+fn tell_answer(answer: &Result<String, Error>) {
+    match answer {
+        Ok(value) => tell(&format!("answer {value}")),
+        Err(error) => tell(&format!("error {:?}", error.kind())),
+    }
+}
+
+fn call(operation: &Operation, store: &SharedStore, key: &str, value: &str, waits: bool) -> Result<String, Error> {
+    operation.call(key).store(store).try_run(|| {
+        let execution = current().unwrap();
+        tell(&format!("began {} {}", execution.token(), execution.attempt()));
+        if waits {
+            std::io::stdin().lock().read_line(&mut String::new()).unwrap();
+        }
+        Ok(value.to_owned())
+    })
+}
+
+fn crowd(store: &SharedStore, key: &str, value: &str) {
+    let start = Arc::new(Barrier::new(100));
+    let caller = |_| {
+        let (start, store, key, value) = (start.clone(), store.clone(), key.to_owned(), value.to_owned());
+        thread::spawn(move || {
+            start.wait();
+            call(&RETRIED, &store, &key, &value, false)
+        })
+    };
+    let callers: Vec<_> = (0..100).map(caller).collect();
+    for caller in callers {
+        tell_answer(&caller.join().unwrap());
+    }
+}
+
+/// A process that makes one call.
+pub(crate) struct Worker {
+    child: Child,
+    input: ChildStdin,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    pub(crate) fn start(url: &str, what: &str, key: &str, value: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["worker::worker", "--exact", "--nocapture"])
+            .env(JOB, [url, what, key, value].join("\n"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self { child, input, lines: BufReader::new(output) }
+    }
+
+    /// What it says next; nothing where it has ended.
+    pub(crate) fn hear(&mut self) -> Option<String> {
+        loop {
+            let mut line = String::new();
+            if self.lines.read_line(&mut line).unwrap() == 0 {
+                return None;
+            }
+            // The harness's own words may stand before it in the same line.
+            if let Some((_, said)) = line.trim_end().split_once(MARK) {
+                return Some(said.to_owned());
+            }
+        }
+    }
+
+    /// The token and the attempt of the body, which must be what it does next.
+    #[track_caller]
+    pub(crate) fn begins(&mut self) -> (u64, u32) {
+        let said = self.hear().expect("the worker ended");
+        let mut numbers = said.strip_prefix("began ").unwrap_or_else(|| panic!("{said}")).split(' ');
+        let mut number = || numbers.next().unwrap();
+        (number().parse().unwrap(), number().parse().unwrap())
+    }
+
+    /// Lets the body end.
+    pub(crate) fn go(&mut self) {
+        self.input.write_all(b"go\n").and_then(|()| self.input.flush()).unwrap();
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
