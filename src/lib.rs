@@ -7,9 +7,13 @@
 
 // Pages, not code: they are there for who reads the documentation, and for the tests of their examples.
 #[cfg(all(feature = "macros", any(doc, doctest)))]
+pub mod backends;
+#[cfg(all(feature = "macros", any(doc, doctest)))]
 pub mod expansion;
 #[cfg(all(feature = "macros", any(doc, doctest)))]
 pub mod guarantees;
+#[cfg(all(feature = "macros", any(doc, doctest)))]
+pub mod observability;
 
 #[doc(hidden)]
 pub use idempotent_core::__private;
@@ -17,6 +21,12 @@ pub use idempotent_core::__private;
 #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
 pub use idempotent_core::contract;
 pub use idempotent_core::key::{ToFingerprint, ToKey};
+#[cfg(feature = "durable")]
+#[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
+pub use idempotent_core::shutdown::blocking;
+#[cfg(any(feature = "durable", feature = "tokio"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "durable", feature = "tokio"))))]
+pub use idempotent_core::shutdown::{Shutdown, shutdown};
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use idempotent_core::testing;

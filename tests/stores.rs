@@ -103,6 +103,178 @@ mod sqlite {
     idempotently::contract::contract_tests!(on_file());
 }
 
+#[cfg(feature = "postgres")]
+mod postgres {
+    use super::Real;
+    use idempotent_servers::Postgres;
+    use idempotently::backend::postgres::sqlx::postgres::PgConnectOptions;
+    use idempotently::backend::postgres::sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, raw_sql};
+    use idempotently::backend::postgres::{PostgresOptions, PostgresStore};
+    use idempotently::contract::Subject;
+    use idempotently::store::Store;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::channel;
+    use std::sync::{Arc, Mutex, OnceLock};
+    use std::time::Duration;
+    use tokio::runtime::{Builder, Runtime};
+
+    /// A clock that moves when it is told to. The library's statements ask the server, so it is the server that is told:
+    /// this schema is looked at before the built-in functions.
+    const CLOCK: &str = "
+        CREATE TABLE now (at timestamptz NOT NULL);
+        INSERT INTO now VALUES ('2026-01-01 00:00:00Z');
+        CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql VOLATILE
+            AS 'BEGIN RETURN (SELECT at FROM now); END'";
+
+    /// The server without the library.
+    struct Bare {
+        runtime: Runtime,
+        connection: Mutex<PgConnection>,
+    }
+
+    impl Bare {
+        fn connect(options: &PgConnectOptions) -> Self {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap_or_else(|error| panic!("{error}"));
+            let connection = runtime.block_on(options.connect()).unwrap_or_else(|error| panic!("{error}"));
+            Self { runtime, connection: Mutex::new(connection) }
+        }
+
+        fn execute(&self, sql: String) {
+            let mut connection = self.connection.lock().unwrap_or_else(|error| panic!("{error}"));
+            let done = self.runtime.block_on(raw_sql(AssertSqlSafe(sql)).execute(&mut *connection));
+            done.unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+
+    /// A schema with the tables, and two stores with connections of their own, as two processes have them.
+    struct InSchema {
+        real: Real<PostgresStore>,
+        /// The clock, where it is not the server's.
+        clock: Option<Bare>,
+    }
+
+    /// The server that all these tests share. It ends with the thread that started it, so that is one that does not end.
+    fn server() -> &'static str {
+        static URL: OnceLock<String> = OnceLock::new();
+        URL.get_or_init(|| {
+            let (tell, told) = channel();
+            std::thread::spawn(move || {
+                let _ = tell.send(Postgres::shared().url());
+                loop {
+                    std::thread::park();
+                }
+            });
+            told.recv().unwrap_or_else(|error| panic!("no server: {error}"))
+        })
+    }
+
+    fn in_schema(clock: bool) -> InSchema {
+        static SCHEMAS: AtomicUsize = AtomicUsize::new(0);
+        let schema = format!("schema_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed));
+        let to: PgConnectOptions = server().parse().unwrap_or_else(|error| panic!("{error}"));
+        let to = to.options([("search_path", format!("{schema},pg_catalog"))]);
+        let bare = Bare::connect(&to);
+        bare.execute(format!("CREATE SCHEMA {schema}"));
+        if clock {
+            bare.execute(CLOCK.to_owned());
+        }
+        let open = || PostgresStore::with_options(to.clone(), &PostgresOptions::new());
+        let open = || Arc::new(open().unwrap_or_else(|error| panic!("not opened: {error:?}")));
+        InSchema { real: Real { store: open(), second: open() }, clock: clock.then_some(bare) }
+    }
+
+    impl Subject for InSchema {
+        fn store(&self) -> Arc<dyn Store> {
+            self.real.store()
+        }
+
+        fn second(&self) -> Arc<dyn Store> {
+            self.real.second()
+        }
+
+        fn tick(&self) -> Duration {
+            if self.clock.is_some() { Duration::from_micros(1) } else { Duration::from_millis(50) }
+        }
+
+        fn advance(&self, by: Duration) {
+            match &self.clock {
+                None => std::thread::sleep(by),
+                Some(clock) => {
+                    clock.execute(format!("UPDATE now SET at = at + {} * interval '1 microsecond'", by.as_micros()));
+                }
+            }
+        }
+
+        fn goes_by_itself(&self) -> bool {
+            self.clock.is_none()
+        }
+    }
+
+    idempotently::contract::contract_tests!(in_schema(false));
+
+    /// To the microsecond, random histories and all.
+    mod on_a_clock_that_is_moved {
+        use super::in_schema;
+
+        idempotently::contract::contract_tests!(in_schema(true));
+    }
+}
+
+#[cfg(feature = "redis")]
+mod redis {
+    use super::Real;
+    use idempotent_servers::{Redis, RedisCluster};
+    use idempotently::backend::redis::{RedisOptions, RedisStore};
+    use idempotently::contract::Subject;
+    use idempotently::store::{Store, StoreError};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// Two connections, as two processes have them.
+    struct Connected<S> {
+        real: Real<RedisStore>,
+        _servers: S,
+    }
+
+    fn connected<S>(servers: S, connect: impl Fn(&S) -> Result<RedisStore, StoreError>) -> Connected<S> {
+        let open = || Arc::new(connect(&servers).unwrap_or_else(|error| panic!("not connected: {error:?}")));
+        Connected { real: Real { store: open(), second: open() }, _servers: servers }
+    }
+
+    impl<S> Subject for Connected<S> {
+        fn store(&self) -> Arc<dyn Store> {
+            self.real.store()
+        }
+
+        fn second(&self) -> Arc<dyn Store> {
+            self.real.second()
+        }
+
+        fn tick(&self) -> Duration {
+            self.real.tick()
+        }
+
+        fn cleans_up_by_itself(&self) -> bool {
+            true
+        }
+    }
+
+    fn on_server() -> Connected<Redis> {
+        let server = Redis::start().unwrap_or_else(|error| panic!("no server: {error:?}"));
+        connected(server, |server| RedisStore::connect(&server.url()))
+    }
+
+    idempotently::contract::contract_tests!(on_server());
+
+    /// A cluster takes seconds to come about, so one has to do for all rules.
+    #[test]
+    fn a_cluster_keeps_every_rule() {
+        let cluster = RedisCluster::start().unwrap_or_else(|error| panic!("no cluster: {error:?}"));
+        let connect = |cluster: &RedisCluster| RedisStore::from_cluster_nodes(cluster.urls(), &RedisOptions::new());
+        idempotently::contract::all(&connected(cluster, connect));
+    }
+}
+
 /// Stores that break one rule each, which the suite must find.
 mod broken {
     use super::{MemoryStore, Real};

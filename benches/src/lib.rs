@@ -4,5 +4,7 @@ pub mod cases;
 pub mod compile;
 pub mod measure;
 pub mod options;
+#[cfg(feature = "stores")]
+pub mod stores;
 mod subjects;
 pub mod table;

@@ -8,19 +8,26 @@ use std::fmt;
 pub enum Budget {
     /// No more than this.
     AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
     /// Less than one: ahead of the other.
     Ahead,
     /// Whatever it is: it is shown, and not judged.
     Open,
 }
 
+/// Stands beside what is less than half of what it should be at least: that is no noise.
+const TOO_LOW: &str = "TOO LOW";
+
 impl Budget {
     fn verdict(self, ratio: f64) -> &'static str {
         match self {
             Self::AtMost(most) if ratio <= most => "ok",
+            Self::AtLeast(least) if ratio >= least => "ok",
+            Self::AtLeast(least) if ratio < least / 2.0 => TOO_LOW,
             Self::Ahead if ratio < 1.0 => "ok",
             Self::Open => "",
-            Self::AtMost(_) | Self::Ahead => "MISSED",
+            Self::AtMost(_) | Self::AtLeast(_) | Self::Ahead => "MISSED",
         }
     }
 }
@@ -29,6 +36,7 @@ impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AtMost(most) => write!(f, "≤ {most:.2}"),
+            Self::AtLeast(least) => write!(f, "≥ {least:.2}"),
             Self::Ahead => f.write_str("< 1"),
             Self::Open => f.write_str("–"),
         }
@@ -53,6 +61,11 @@ impl Table {
         Self::new(title, ["what", "ns", "beside", "ns", "ratio", "p10–p90", "budget", ""])
     }
 
+    /// A table of ratios of throughputs; see [`Table::outpace`].
+    pub fn of_rates(title: &str) -> Self {
+        Self::new(title, ["what", "a second", "beside", "a second", "ratio", "p10–p90", "budget", ""])
+    }
+
     /// Adds a row.
     pub fn row(&mut self, cells: impl Into<Vec<String>>) {
         self.rows.push(cells.into());
@@ -75,6 +88,28 @@ impl Table {
             budget.to_string(),
             budget.verdict(ratio.median).to_owned(),
         ]);
+    }
+
+    /// Adds how many calls a second one made beside how many another made; the larger the ratio, the better for the one.
+    pub fn outpace(&mut self, what: &str, results: &Results, (one, other): (&str, &str), budget: Budget) {
+        let rate = |name| format!("{:.0}", 1e9 / results.nanos(name));
+        // As much longer as the other takes, so many more calls the one makes.
+        let ratio = results.ratio(other, one);
+        self.row([
+            what.to_owned(),
+            rate(one),
+            other.to_owned(),
+            rate(other),
+            format!("{:.2}", ratio.median),
+            format!("{:.2}–{:.2}", ratio.low, ratio.high),
+            budget.to_string(),
+            budget.verdict(ratio.median).to_owned(),
+        ]);
+    }
+
+    /// Whether something is less than half of what it should be at least.
+    pub fn is_too_low(&self) -> bool {
+        self.rows.iter().any(|row| row.last().is_some_and(|verdict| verdict == TOO_LOW))
     }
 
     /// Adds a row that ends with a number, what it may be, and whether it is; the unit stands in the column's head.
@@ -138,5 +173,16 @@ mod tests {
                      | one     | 1.25 | ≤ 1.25 | ok     |\n\
                      | another | 1.00 | < 1    | MISSED |\n";
         assert_eq!(table.to_string(), shown);
+    }
+
+    #[test]
+    fn less_than_half_of_the_least_is_too_low() {
+        let verdict = |ratio| Budget::AtLeast(0.8).verdict(ratio);
+        assert_eq!([0.8, 0.79, 0.4, 0.39].map(verdict), ["ok", "MISSED", "MISSED", "TOO LOW"]);
+        let mut table = Table::new("Title", ["what", "×", "budget", ""]);
+        table.bound(["one".to_owned()], 0.5, Budget::AtLeast(0.8));
+        assert!(!table.is_too_low());
+        table.bound(["another".to_owned()], 0.3, Budget::AtLeast(0.8));
+        assert!(table.is_too_low());
     }
 }

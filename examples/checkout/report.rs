@@ -1,13 +1,14 @@
 //! What happened, and whether the books are right.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use idempotently::How;
 
-use crate::bank::{Books, Receipt};
+use crate::bank::{Receipt, Statement};
+use crate::ledger::Charge;
 use crate::requests::{Currency, Log};
 use crate::server::{Answer, Served};
 
@@ -17,7 +18,7 @@ pub(crate) struct Report<'run> {
     threads: NonZeroUsize,
     took: Duration,
     counts: Counts,
-    books: &'run Books,
+    statement: &'run Statement,
     is_balanced: bool,
 }
 
@@ -34,14 +35,14 @@ struct Counts {
 }
 
 impl<'run> Report<'run> {
-    pub(crate) fn new(log: &Log, served: &Served<'_>, books: &'run Books) -> Self {
+    pub(crate) fn new(log: &Log, served: &Served<'_>, statement: &'run Statement) -> Self {
         Self {
             requests: log.payments.len() + log.malformed.len(),
             threads: served.threads,
             took: served.took,
             counts: count(log, served),
-            books,
-            is_balanced: balances(served, books),
+            statement,
+            is_balanced: balances(served, statement),
         }
     }
 
@@ -67,29 +68,39 @@ fn count(log: &Log, served: &Served<'_>) -> Counts {
     counts
 }
 
-/// Asks the customers: the receipts of one payment must be one receipt, and all payments together what the bank took.
-fn balances(served: &Served<'_>, books: &Books) -> bool {
-    let mut receipts: HashMap<&str, &Receipt> = HashMap::new();
-    for (payment, answer) in &served.answers {
-        if let Answer::Paid(receipt, _) = answer
-            && receipts.insert(&payment.id, receipt).is_some_and(|earlier| earlier != receipt)
-        {
+/// Asks the customers: the receipts of one payment must be one receipt, and the bank must have charged it once and for
+/// that; and nobody may have been charged who has no receipt. Charges of other logs are not looked at.
+fn balances(served: &Served<'_>, statement: &Statement) -> bool {
+    let mut charges: HashMap<&str, &Charge> = HashMap::new();
+    for charge in &statement.charges {
+        if charges.insert(&charge.payment, charge).is_some() {
             return false;
         }
     }
-    let mut totals: BTreeMap<Currency, u128> = BTreeMap::new();
-    for receipt in receipts.values() {
-        *totals.entry(receipt.currency).or_default() += u128::from(receipt.amount);
+    let is_charge = |receipt: &Receipt, charge: &Charge| {
+        (receipt.number, receipt.amount, receipt.currency) == (charge.number, charge.amount, charge.currency)
+    };
+    let mut without_receipt: HashMap<&str, bool> = HashMap::new();
+    for (payment, answer) in &served.answers {
+        let charge = charges.get(payment.id.as_str());
+        if let Answer::Paid(receipt, _) = answer {
+            if !charge.is_some_and(|charge| is_charge(receipt, charge)) {
+                return false;
+            }
+            without_receipt.insert(&payment.id, false);
+        } else if charge.is_some() {
+            without_receipt.entry(&payment.id).or_insert(true);
+        }
     }
-    totals == books.totals && u64::try_from(receipts.len()) == Ok(books.charges)
+    !without_receipt.values().any(|&is| is)
 }
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { requests, threads, took, counts, books, .. } = self;
+        let Self { requests, threads, took, counts, statement, .. } = self;
         writeln!(out, "{requests} requests, {threads} threads, {:.1} s\n", took.as_secs_f64())?;
         let lines = [
-            (counts.executed, "executed", "the customer was charged"),
+            (counts.executed, "executed", "the bank was asked, and the customer is charged"),
             (counts.replayed, "replayed", "answered from the record of the charge"),
             (counts.joined, "joined", "waited for the charge that was under way"),
             (counts.refused, "refused", "the key of another payment"),
@@ -101,10 +112,17 @@ impl fmt::Display for Report<'_> {
         }
         writeln!(out, "{:>7} {:<10} no request, see stderr\n", counts.malformed, "malformed")?;
 
-        let (calls, unanswered) = (books.calls, books.unanswered.len());
-        writeln!(out, "the bank: {calls} calls, {unanswered} of them unanswered, {} charges", books.charges)?;
-        for (currency, total) in &books.totals {
-            writeln!(out, "{:>7} {:>16}", currency.code(), money(*currency, *total))?;
+        let Statement { calls, earlier, charges } = statement;
+        writeln!(
+            out,
+            "the bank: {} calls, {} of them unanswered, {} for a charge that it had; {} charges, {earlier} of earlier runs",
+            calls.all,
+            calls.unanswered.len(),
+            calls.again,
+            charges.len(),
+        )?;
+        for (currency, total) in statement.totals() {
+            writeln!(out, "{:>7} {:>16}", currency.code(), money(currency, total))?;
         }
         let verdict = if self.is_balanced { "hold" } else { "DO NOT HOLD" };
         write!(out, "its books {verdict} every paid payment exactly once")

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::arguments::Source;
 
@@ -22,7 +22,7 @@ pub(crate) struct Payment {
     at: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Currency {
     Eur,

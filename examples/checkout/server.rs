@@ -88,6 +88,7 @@ fn answer(bank: &Bank, payment: &Payment) -> Answer {
         match (value, pauses.next()) {
             (Ok(receipt), _) => return Answer::Paid(receipt, how),
             (Err(ChargeError::Unavailable), Some(pause)) => thread::sleep(*pause),
+            (Err(ChargeError::NotRun(error)), Some(pause)) if error.is_retryable() => thread::sleep(*pause),
             (Err(ChargeError::Declined), _) => return Answer::Declined,
             (Err(ChargeError::NotRun(error)), _) if error.kind() == ErrorKind::KeyReused => {
                 return Answer::KeyReused;

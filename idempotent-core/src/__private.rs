@@ -267,3 +267,40 @@ where
 {
     call.run_async_as(Identity::of_body::<F>(), plan, Deferred::new(body))
 }
+
+/// As [`run_durable_async`], with the body and its recording in a task of their own.
+#[cfg(all(feature = "durable", feature = "tokio"))]
+pub fn run_durable_detached<Ret, P, K, Fut>(
+    call: DurableCall<'static, P>,
+    plan: Plan<Ret, K>,
+    body: Fut,
+) -> impl Future<Output = Ret>
+where
+    P: Print,
+    K: Keep<Ret>,
+    K: Send + 'static,
+    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    Fut: Future<Output = Ret> + Send + 'static,
+    Ret: Send + 'static,
+{
+    call.run_detached_as(Identity::of_body::<Fut>(), plan, body)
+}
+
+/// As [`run_durable_detached`], for functions that return a future by hand.
+#[cfg(all(feature = "durable", feature = "tokio"))]
+pub fn run_durable_detached_future<Ret, P, K, F, Fut>(
+    call: DurableCall<'static, P>,
+    plan: Plan<Ret, K>,
+    body: F,
+) -> impl Future<Output = Ret>
+where
+    P: Print,
+    K: Keep<Ret>,
+    K: Send + 'static,
+    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Ret> + Send + 'static,
+    Ret: Send + 'static,
+{
+    call.run_detached_as(Identity::of_body::<F>(), plan, Deferred::new(body))
+}

@@ -92,6 +92,10 @@ impl Frame {
         }
     }
 
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
     /// The execution is one that a store granted.
     #[cfg(feature = "durable")]
     pub(crate) fn granted(&mut self, attempt: u32, fence: Arc<Fence>) {

@@ -16,7 +16,9 @@ mod waiting;
 pub(crate) use blocking::{Stand, run_blocking, stand};
 pub(crate) use deferred::Deferred;
 #[cfg(feature = "tokio")]
-pub(crate) use detached::{RunDetached, run_detached};
+pub(crate) use detached::{BODIES, RunDetached, run_detached};
+#[cfg(all(feature = "durable", feature = "tokio"))]
+pub(crate) use durable::run_detached as run_durable_detached;
 #[cfg(feature = "durable")]
 pub(crate) use durable::{Shared, run_async as run_durable_async, run_blocking as run_durable};
 #[cfg(feature = "durable")]

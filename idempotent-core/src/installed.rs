@@ -39,7 +39,11 @@ fn isolated(realm: &Realm) -> SharedStore {
     realm.store(|| Box::new(memory())).downcast_ref().cloned().unwrap_or_else(memory)
 }
 
-/// A store by its URL: `memory:` or `sqlite:FILE` (feature `sqlite`).
+/// A store by its URL: `memory:`, `sqlite:FILE` (feature `sqlite`), `postgres://…` and `postgresql://…` (feature
+/// `postgres`), or `redis://…`, `rediss://…` and `redis+cluster://…` (feature `redis`).
+///
+/// It blocks its thread while the store is opened, for a server at most for the connection's time-out: call it when the program
+/// starts, before there are requests to serve.
 ///
 /// # Errors
 /// [`Store`](ErrorKind::Store) when the scheme is not known, when the feature for it is off, or when the store cannot be
@@ -54,6 +58,24 @@ pub fn connect(url: &str) -> Result<SharedStore, Error> {
             .map_err(|error| Error::caused(ErrorKind::Store, "idempotently::connect", error)),
         #[cfg(not(feature = "sqlite"))]
         Some("sqlite") => Err(refused("this scheme needs the feature `sqlite` of `idempotently`")),
-        _ => Err(refused("the URL has no scheme of a store; write `sqlite:FILE` or `memory:`")),
+        #[cfg(feature = "postgres")]
+        Some("postgres" | "postgresql") => crate::backend::postgres::PostgresStore::from_url(url)
+            .map(SharedStore::new)
+            .map_err(|error| Error::caused(ErrorKind::Store, "idempotently::connect", error)),
+        #[cfg(not(feature = "postgres"))]
+        Some("postgres" | "postgresql") => Err(refused("this scheme needs the feature `postgres` of `idempotently`")),
+        #[cfg(feature = "redis")]
+        Some("redis" | "rediss" | "redis+cluster" | "rediss+cluster") => {
+            crate::backend::redis::RedisStore::connect(url)
+                .map(SharedStore::new)
+                .map_err(|error| Error::caused(ErrorKind::Store, "idempotently::connect", error))
+        }
+        #[cfg(not(feature = "redis"))]
+        Some("redis" | "rediss" | "redis+cluster" | "rediss+cluster") => {
+            Err(refused("this scheme needs the feature `redis` of `idempotently`"))
+        }
+        _ => Err(refused(
+            "the URL has no scheme of a store; write `sqlite:FILE`, `postgres://HOST/DATABASE`, `redis://HOST` or `memory:`",
+        )),
     }
 }

@@ -13,6 +13,8 @@ pub use fingerprint::{Fingerprint, NoFingerprint, Print};
 pub use foreign::{Displayed, Piece, display};
 #[cfg(feature = "serde")]
 pub use foreign::{Serialized, serde};
+#[cfg(all(feature = "durable", feature = "tracing"))]
+pub(crate) use stored::digest_of_text;
 pub(crate) use stored::{Key, hexadecimal};
 #[doc(hidden)]
 pub use text::{Refusal, Text};

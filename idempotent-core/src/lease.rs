@@ -1,13 +1,16 @@
 //! Leases: who is believed to run a body, and the thread that keeps them believed.
 
 mod keeper;
+mod leaving;
 
 use crate::context::Fence;
-use crate::store::{Hold, Release, Store};
-use keeper::Keeper;
+use crate::store::{Hold, Recorded, Release, Store, StoreError};
+use crate::underway::Tally;
+use keeper::{Keeper, Late};
+use leaving::Leaving;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 /// A store that operations share: what `install` and `store = …` take. Clones are the same store.
@@ -23,15 +26,45 @@ struct Shared {
     id: u64,
     store: Arc<dyn Store>,
     keeper: Keeper,
+    leaving: Leaving,
 }
+
+/// Outcomes that are not known to be recorded: on their way to a store, or to be tried again.
+pub(crate) static OUTCOMES: Tally = Tally::new();
+/// Keys that are being given back.
+pub(crate) static RELEASES: Tally = Tally::new();
+
+/// Every store of this process that somebody still has.
+static ALIVE: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
 impl SharedStore {
     /// Shares a store.
     pub fn new(store: impl Store) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let store: Arc<dyn Store> = Arc::new(store);
-        let keeper = Keeper::new(store.clone());
-        Self { shared: Arc::new(Shared { id: NEXT.fetch_add(1, Ordering::Relaxed), store, keeper }) }
+        let (keeper, leaving) = (Keeper::new(store.clone()), Leaving::new(store.clone()));
+        let shared = Arc::new(Shared { id: NEXT.fetch_add(1, Ordering::Relaxed), store, keeper, leaving });
+        let mut alive = ALIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        alive.retain(|shared| shared.strong_count() > 0);
+        alive.push(Arc::downgrade(&shared));
+        drop(alive);
+        Self { shared }
+    }
+
+    /// Every store of this process that somebody still has.
+    pub(crate) fn alive() -> Vec<Self> {
+        let alive = ALIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        alive.iter().filter_map(Weak::upgrade).map(|shared| Self { shared }).collect()
+    }
+
+    /// Tries again at once to record what is late.
+    pub(crate) fn hurry(&self) {
+        self.shared.keeper.hurry();
+    }
+
+    /// Waits until the keys are given back that are being given back now.
+    pub(crate) async fn released(&self) {
+        self.shared.leaving.over().await;
     }
 
     /// The store's verbs.
@@ -50,11 +83,6 @@ impl SharedStore {
         let fence = Fence::new(hold.token);
         let id = self.shared.keeper.keep(hold.clone(), terms, fence.clone());
         Held { store: self.clone(), hold: Some(hold), id, fence, attempt, on_drop: terms.on_drop }
-    }
-
-    /// Tries again in the background to record what the store could not be reached for.
-    pub(crate) fn record_later(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) {
-        self.shared.keeper.record_later(hold, outcome, retention);
     }
 
     /// How many outcomes could not be recorded yet, because the store was away, and are tried again until they are.
@@ -99,10 +127,27 @@ impl Held {
         self.attempt
     }
 
-    /// Ends the hold without giving the key back: its outcome is about to be recorded.
-    pub(crate) fn into_hold(mut self) -> Option<Hold> {
+    /// Ends the hold with an outcome. Where the store cannot be reached, or nobody is left to hear its answer, the
+    /// outcome is tried again in the background until it is recorded.
+    pub(crate) async fn complete(
+        mut self,
+        outcome: Vec<u8>,
+        retention: Option<Duration>,
+    ) -> Result<Recorded, StoreError> {
         self.store.shared.keeper.let_go(self.id);
-        self.hold.take()
+        let Some(hold) = self.hold.take() else { return Ok(Recorded::Lost) };
+        let late = Late::new(hold.clone(), outcome.clone(), retention, OUTCOMES.begin());
+        let mut sending = Sending { store: &self.store, late: Some(late) };
+        let answer = self.store.store().complete(hold, outcome, retention).await;
+        match &answer {
+            Ok(_) => sending.late = None,
+            Err(error) => {
+                if let Some(late) = &mut sending.late {
+                    late.tell(error);
+                }
+            }
+        }
+        answer
     }
 
     /// Gives the key back: the body ended, and its outcome is not kept.
@@ -115,7 +160,20 @@ impl Drop for Held {
     fn drop(&mut self) {
         let Some(hold) = self.hold.take() else { return };
         self.store.shared.keeper.let_go(self.id);
-        // The store has it once it was asked; nobody is left to hear the answer.
-        drop(self.store.store().release(hold, self.on_drop));
+        self.store.shared.leaving.release(hold, self.on_drop, RELEASES.begin());
+    }
+}
+
+/// An outcome on its way to the store; dropped without an answer, it is late.
+struct Sending<'a> {
+    store: &'a SharedStore,
+    late: Option<Late>,
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if let Some(late) = self.late.take() {
+            self.store.shared.keeper.record_later(late);
+        }
     }
 }

@@ -32,7 +32,10 @@ mod realm;
 pub mod record;
 #[cfg(feature = "durable")]
 mod records;
+mod report;
 mod scopes;
+#[cfg(any(feature = "durable", feature = "tokio"))]
+pub mod shutdown;
 #[cfg(feature = "testing")]
 mod span;
 #[cfg(feature = "durable")]
@@ -41,6 +44,8 @@ mod sync;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(any(feature = "durable", feature = "tokio"))]
+mod underway;
 
 #[doc(hidden)]
 #[path = "__private.rs"]

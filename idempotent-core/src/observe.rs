@@ -160,12 +160,12 @@ impl<F: Future> Future for ObserveAsync<F> {
     }
 }
 
-/// One call's place in a watch: which observer, if any, wants to know how this very call was answered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place(Option<u32>);
+/// One call's seat in a watch: which observer, if any, wants to know how this very call was answered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seat(Option<u32>);
 
-impl Place {
-    /// Takes the place of the first operation entered, if it is free.
+impl Seat {
+    /// Takes the seat of the first operation entered, if it is free.
     #[inline]
     pub(crate) fn take() -> Self {
         let Watch::Armed(observer) = WATCH.get() else { return Self(None) };
@@ -185,15 +185,15 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use super::{How, Place, observe};
+    use super::{How, Seat, observe};
 
     #[test]
     fn only_the_first_operation_is_looked_at() {
         let seen = observe(|| {
-            let outer = Place::take();
-            Place::take().tell(How::Replayed);
+            let outer = Seat::take();
+            Seat::take().tell(How::Replayed);
             outer.tell(How::Executed);
-            Place::take().tell(How::Refused);
+            Seat::take().tell(How::Refused);
         });
         assert_eq!(seen.how, How::Executed);
     }
@@ -201,9 +201,9 @@ mod tests {
     #[test]
     fn a_nested_observer_does_not_disturb_the_outer_one() {
         let outer = observe(|| {
-            let inner = observe(|| Place::take().tell(How::Joined));
+            let inner = observe(|| Seat::take().tell(How::Joined));
             assert_eq!(inner.how, How::Joined);
-            Place::take().tell(How::Executed);
+            Seat::take().tell(How::Executed);
         });
         assert_eq!(outer.how, How::Executed);
     }
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn nothing_called_is_nothing_protected() {
         assert_eq!(observe(|| 1).how, How::Unprotected);
-        Place::take().tell(How::Executed);
+        Seat::take().tell(How::Executed);
         assert_eq!(observe(|| 2).how, How::Unprotected);
     }
 }

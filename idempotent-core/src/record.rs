@@ -87,7 +87,8 @@ pub enum Verdict {
         /// 1 for the first execution.
         attempt: u32,
     },
-    /// The key is the caller's already: its first claim went through and the answer was lost.
+    /// The key is the caller's already: its first claim went through and the answer was lost. Token and attempt stay,
+    /// and its lease begins anew, since the body begins only now.
     Mine,
     /// Somebody else runs the body, and is believed for this much longer.
     InFlight(Duration),

@@ -60,7 +60,7 @@ impl Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
-    /// The caller runs the body.
+    /// The caller runs the body. The same owner that asks again is granted the same, with a lease that begins anew.
     Granted {
         /// Larger than every token that was granted for this key before.
         token: u64,

@@ -63,6 +63,13 @@ pub enum Settled<T> {
     Released,
 }
 
+impl<T> Settled<T> {
+    #[inline]
+    pub(crate) fn is_kept(&self) -> bool {
+        matches!(self, Self::Kept(_))
+    }
+}
+
 /// What is left of an execution and of records that ended: the user's values, whose drop may do anything.
 pub(crate) struct Residue<T> {
     outcomes: [Option<T>; 2],

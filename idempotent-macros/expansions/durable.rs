@@ -20,6 +20,11 @@ impl Payments {
     }
 }
 
+#[idempotent(key = payment.id, durable, detached, scope = "payments.refund", interrupted = retry)]
+async fn detached(payment: Payment) -> Result<Receipt, ChargeError> {
+    refund(payment).await
+}
+
 #[idempotent(key = id, missing = reject, store = store, scope = SCOPE, interrupted = retry, crate = my::own)]
 fn boxed(store: &SharedStore, id: Option<u64>) -> BoxFuture<'_, Result<Receipt, ChargeError>> {
     Box::pin(gateway(id))
@@ -83,6 +88,32 @@ impl Payments {
         };
         running.await
     }
+}
+async fn detached(payment: Payment) -> Result<Receipt, ChargeError> {
+    let running = {
+        let operation = {
+            static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function()
+                .interrupted(::idempotently::OnInterruption::Retry);
+            &OPERATION
+        };
+        let call = operation.call(&payment.id).scope("payments.refund").durable();
+        let body = async move {
+            if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
+                Result<Receipt, ChargeError>,
+            > {
+                return outcome;
+            }
+            { refund(payment).await }
+        };
+        let plan = {
+            use ::idempotently::__private::{
+                PlanAny as _, PlanFuture as _, PlanResult as _,
+            };
+            ::idempotently::__private::returns_async(&body).idempotent_plan().fallible()
+        };
+        ::idempotently::__private::run_durable_detached(call, plan, body)
+    };
+    running.await
 }
 fn boxed(
     store: &SharedStore,

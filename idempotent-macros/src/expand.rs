@@ -335,9 +335,11 @@ impl Expansion<'_> {
             (Answer::Direct, Some(_)) => "run_durable",
             (Answer::Async, None) if self.model.detached => "run_detached",
             (Answer::Async, None) => "run_async",
+            (Answer::Async, Some(_)) if self.model.detached => "run_durable_detached",
             (Answer::Async, Some(_)) => "run_durable_async",
             (_, None) if self.model.detached => "run_detached_future",
             (_, None) => "run_future",
+            (_, Some(_)) if self.model.detached => "run_durable_detached_future",
             (_, Some(_)) => "run_durable_future",
         };
         let run = Ident::new(run, last);

@@ -3,6 +3,9 @@
 #![cfg(feature = "durable")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "tokio")]
+mod detached;
+
 use idempotently::backend::memory::MemoryStore;
 use idempotently::store::{Claim, Claimed, Hold, Place, Release, Standing, Store};
 use idempotently::{

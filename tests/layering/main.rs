@@ -9,12 +9,12 @@ use house::House;
 
 /// The rooms of `idempotent-core`, floor by floor.
 const FLOORS: [&[&str]; 7] = [
-    &["clock", "error", "key", "policy", "scopes", "span", "sync"],
-    &["blocking", "codec", "context", "flight", "observe", "record"],
+    &["clock", "error", "key", "observe", "policy", "scopes", "span", "sync", "underway"],
+    &["blocking", "codec", "context", "flight", "record", "report"],
     &["store", "table"],
     &["backend", "contract", "lease", "outcome", "realm"],
     &["engine", "installed", "transaction"],
-    &["operation", "records", "testing"],
+    &["operation", "records", "shutdown", "testing"],
     &["__private", "golden", "http"],
 ];
 

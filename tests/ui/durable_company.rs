@@ -16,7 +16,12 @@ fn longer_lease(n: u8) -> Result<u8, idempotently::Error> {
 }
 
 #[idempotent(key = n, durable, scope = "payments.charge", interrupted = fail, detached)]
-async fn task(n: u8) -> Result<u8, idempotently::Error> {
+fn task(n: u8) -> Result<u8, idempotently::Error> {
+    Ok(n)
+}
+
+#[idempotent(key = n, store = store, scope = "payments.charge", interrupted = fail, detached)]
+async fn borrowed(n: u8, store: &SharedStore) -> Result<u8, idempotently::Error> {
     Ok(n)
 }
 

@@ -60,7 +60,10 @@ impl Shared {
                 by_place.insert(claim.place, record);
                 Claimed::Granted { token: *last_token, attempt }
             }
-            (Verdict::Mine, Some(record)) => Claimed::Granted { token: record.token, attempt: record.attempt },
+            (Verdict::Mine, Some(record)) => {
+                record.state = State::InFlight { owner: claim.owner, lease_ends: now.after(claim.lease) };
+                Claimed::Granted { token: record.token, attempt: record.attempt }
+            }
             (Verdict::Completed, Some(Record { state: State::Completed { outcome, .. }, .. })) => {
                 Claimed::Completed { outcome: outcome.clone() }
             }

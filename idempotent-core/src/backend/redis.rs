@@ -1,1 +1,329 @@
-//! Records in Redis or Valkey.
+//! Records in Redis or Valkey: the processes of many machines share them.
+//!
+//! Each verb is one command, a script on one key, judged by the server's clock. A claim that finds an outcome costs one
+//! command, a first execution two. Who waits is told by the server (`CLIENT TRACKING`), or looks again where it cannot
+//! tell: in a cluster, and where the user may not ask for it.
+//!
+//! **What it can lose.** Redis answers before its replicas and, as a rule, its disk have a record: a failover, or a
+//! crash with `appendfsync everysec`, may take back what was answered a moment ago, so that a body runs again whose
+//! outcome somebody has seen. A server that evicts (`maxmemory-policy` other than `noeviction`) takes records away when
+//! it is full; [`RedisStore::warnings`] says so. Where that is too little, use a store in a database.
+//!
+//! Outcomes with a retention go by themselves. A record of a body that is running or interrupted has no end: it stays
+//! until somebody claims it, or an operator resolves or forgets it.
+//!
+//! A user with rights of its own needs the keys `PREFIX/*` and the commands `EVAL`, `EVALSHA`, `GET`, `GETRANGE`, `SET`,
+//! `DEL`, `TIME`, `SCAN`, `CLIENT` and `INFO`, and in a cluster `CLUSTER`.
+
+mod connection;
+mod fault;
+mod ledger;
+mod name;
+mod options;
+mod probe;
+mod row;
+mod script;
+mod watch;
+
+pub use ::redis;
+pub use options::{RedisOptions, RedisWarning};
+
+use self::connection::{Line, Repeat};
+use self::ledger::{Ledger, Page};
+use self::name::Names;
+use self::options::Target;
+use self::script::Call;
+use self::watch::Watch;
+use super::oneshot::{Receiver, channel};
+use super::remote::runtime;
+use crate::blocking::block_on;
+use crate::store::{Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError};
+use ::redis::cluster::ClusterClient;
+use ::redis::{Client, IntoConnectionInfo, Value};
+use once_cell::sync::Lazy;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+use tokio::runtime::Handle;
+
+/// Records in Redis or Valkey. Clones share its connection, which is on a thread of the library's own: a store may be
+/// opened and used on any async runtime, and without one.
+///
+/// ```no_run
+/// use idempotent_core::backend::redis::{RedisOptions, RedisStore};
+///
+/// let store = RedisStore::connect("redis://localhost:6379")?;
+/// let options = RedisOptions::new().prefix("shop");
+/// let store = RedisStore::connect_with("redis+cluster://me:secret@one:6379,two:6379", &options)?;
+/// # Ok::<(), idempotent_core::store::StoreError>(())
+/// ```
+#[derive(Clone)]
+pub struct RedisStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    runtime: &'static Handle,
+    ledger: Arc<Ledger>,
+    watch: Arc<Watch>,
+    warnings: Vec<RedisWarning>,
+}
+
+impl RedisStore {
+    /// Connects to what a URL names: `redis://[user:password@]host:port/db`, `rediss://…` with TLS, and
+    /// `redis+cluster://[user:password@]host:port,host:port` for a cluster by some of its nodes. Blocks the thread.
+    ///
+    /// ```
+    /// use idempotent_core::backend::redis::RedisStore;
+    ///
+    /// assert!(RedisStore::connect("redis+cluster://").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// When the URL cannot be understood, the server cannot be reached, is older than 6.2, or refuses the credentials.
+    /// The error says what to do.
+    pub fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_with(url, &RedisOptions::new())
+    }
+
+    /// Connects to what a URL names, as the options say.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub fn connect_with(url: &str, options: &RedisOptions) -> Result<Self, StoreError> {
+        Self::open(options::parse(url)?, options)
+    }
+
+    /// The same as [`connect`](Self::connect), by the name that it has at other stores.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub fn from_url(url: &str) -> Result<Self, StoreError> {
+        Self::connect(url)
+    }
+
+    /// Connects to the server of a client that you have, with its settings and on a connection of the store's own.
+    ///
+    /// ```no_run
+    /// use idempotent_core::backend::redis::{RedisOptions, RedisStore, redis};
+    ///
+    /// let client = redis::Client::open("redis://localhost:6379")?;
+    /// let store = RedisStore::from_client(&client, &RedisOptions::new())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub fn from_client(client: &Client, options: &RedisOptions) -> Result<Self, StoreError> {
+        Self::open(options::single(client.get_connection_info().clone())?, options)
+    }
+
+    /// Connects to the cluster of a client that you have, with its settings and on connections of the store's own.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub fn from_cluster_client(client: &ClusterClient, options: &RedisOptions) -> Result<Self, StoreError> {
+        Self::open(Target::Cluster(Box::new(client.clone())), options)
+    }
+
+    /// Connects to a cluster by some of its nodes.
+    ///
+    /// # Errors
+    /// When a node is named wrongly, and those of [`connect`](Self::connect).
+    pub fn from_cluster_nodes<T: IntoConnectionInfo>(
+        nodes: impl IntoIterator<Item = T>,
+        options: &RedisOptions,
+    ) -> Result<Self, StoreError> {
+        // The client's own words may repeat a URL, and with it a password.
+        let nodes: Result<Vec<_>, _> = nodes.into_iter().map(IntoConnectionInfo::into_connection_info).collect();
+        let nodes = nodes.map_err(|_| StoreError::new("a node of the Redis cluster is named wrongly"))?;
+        Self::open(options::cluster(nodes)?, options)
+    }
+
+    /// Why records may be lost although the server is well, as it was when the store was opened. With the feature
+    /// `tracing` the same is said as events.
+    pub fn warnings(&self) -> &[RedisWarning] {
+        &self.shared.warnings
+    }
+
+    fn open(target: Target, options: &RedisOptions) -> Result<Self, StoreError> {
+        let runtime = runtime()?;
+        let (sender, receiver) = channel();
+        let (watch, options) = (Arc::new(Watch::default()), options.clone());
+        runtime.spawn(async move {
+            let opened = async {
+                let line = Line::open(target, &options, watch.clone()).await?;
+                let warnings = probe::probe(&line).await?;
+                let ledger = Arc::new(Ledger { line: Arc::new(line), names: Names::new(&options.prefix) });
+                Ok(Self { shared: Arc::new(Shared { runtime, ledger, watch, warnings }) })
+            };
+            // Whoever opens a store waits for it.
+            let _ = sender.send(opened.await);
+        });
+        block_on(receiver)
+    }
+}
+
+impl Shared {
+    /// Asks, now; the answer may be waited for or not.
+    fn ask<T, F>(&self, verb: impl FnOnce(Arc<Ledger>) -> F) -> Answer<'static, T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let (sender, receiver) = channel();
+        let asked = verb(self.ledger.clone());
+        self.runtime.spawn(async move {
+            // Whoever does not wait for the answer does not want it.
+            let _ = sender.send(asked.await);
+        });
+        Box::pin(receiver)
+    }
+
+    /// Asks, now, for what has to be done although nobody awaits it.
+    fn insist<T: Send + 'static>(
+        &self,
+        call: Call,
+        read: impl FnOnce(Value) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'static, T> {
+        let (sender, receiver) = channel();
+        let ledger = self.ledger.clone();
+        self.runtime.spawn(async move {
+            let answer = ledger.line.call(&call, Repeat::Harmless).await;
+            let passing = answer.as_ref().is_err_and(|failure| failure.passing);
+            let is_abandoned = sender.send(answer.map_err(StoreError::from).and_then(read)).is_err();
+            if passing && is_abandoned {
+                ledger.insist(&call).await;
+            }
+        });
+        Box::pin(receiver)
+    }
+
+    fn claim(&self, claim: Claim) -> Claiming<'_> {
+        let (sender, receiver) = channel();
+        let (ledger, asked, number) = (self.ledger.clone(), claim.clone(), number_of_call());
+        self.runtime.spawn(async move {
+            // Whoever gave up already wants no key.
+            if sender.is_abandoned() {
+                return;
+            }
+            let claimed = ledger.claim(&claim, number).await;
+            let unanswered = claimed.as_ref().is_err_and(|failure| failure.unanswered);
+            let untaken = sender.send(claimed.map_err(StoreError::from));
+            if unanswered || matches!(untaken, Err(Ok(Claimed::Granted { .. }))) {
+                ledger.disclaim(&claim, number).await;
+            }
+        });
+        Claiming { shared: self, asked, number, answer: receiver }
+    }
+
+    fn release(&self, hold: &Hold, how: Release) -> Answer<'static, bool> {
+        // Asked again it may say no for yes; a key that nobody gives back would be worse.
+        self.insist(row::release(self.ledger.names.of(&hold.place), hold, how), row::yes)
+    }
+}
+
+/// A claim that is under way. Dropped with a grant that it did not hand out, it gives the key back.
+struct Claiming<'a> {
+    shared: &'a Shared,
+    asked: Claim,
+    number: u64,
+    answer: Receiver<Claimed>,
+}
+
+impl Future for Claiming<'_> {
+    type Output = Result<Claimed, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.answer).poll(cx)
+    }
+}
+
+impl Drop for Claiming<'_> {
+    fn drop(&mut self) {
+        if let Some(Ok(Claimed::Granted { .. })) = self.answer.close() {
+            let (ledger, asked, number) = (self.shared.ledger.clone(), self.asked.clone(), self.number);
+            self.shared.runtime.spawn(async move { ledger.disclaim(&asked, number).await });
+        }
+    }
+}
+
+/// Another one for each call, also of an earlier process; the later, the larger.
+fn number_of_call() -> u64 {
+    static NEXT: Lazy<AtomicU64> = Lazy::new(|| {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        AtomicU64::new(u64::try_from(since.as_micros()).unwrap_or(0))
+    });
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Store for RedisStore {
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
+        Box::pin(async move { self.shared.claim(claim).await })
+    }
+
+    fn renew(&self, holds: Vec<Hold>, lease: Duration) -> Answer<'_, Vec<bool>> {
+        self.shared.ask(|ledger| async move { ledger.renew(holds, lease).await })
+    }
+
+    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
+        let name = self.shared.ledger.names.of(&hold.place);
+        self.shared.insist(row::complete(name, &hold, outcome, retention), row::recorded)
+    }
+
+    fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {
+        self.shared.release(&hold, how)
+    }
+
+    fn changed(&self, place: &Place) -> Answer<'_, ()> {
+        let Shared { runtime, ledger, watch, .. } = &*self.shared;
+        let waiter = watch.enter(runtime, &ledger.line, ledger.names.of(place));
+        Box::pin(async move {
+            waiter.await;
+            Ok(())
+        })
+    }
+
+    fn peek(&self, place: Place) -> Answer<'_, Option<Glimpse>> {
+        self.shared.ask(|ledger| async move { ledger.peek(&place).await })
+    }
+
+    fn forget(&self, place: Place) -> Answer<'_, bool> {
+        self.shared.ask(|ledger| async move { ledger.forget(&place).await })
+    }
+
+    fn resolve(&self, place: Place, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, bool> {
+        self.shared.ask(|ledger| async move { ledger.resolve(&place, outcome, retention).await })
+    }
+
+    /// Looks at the names of all keys on the server, whoever's they are, for each page: the server has no order to find
+    /// them by.
+    fn list(
+        &self,
+        scope: Arc<str>,
+        standing: Standing,
+        after: Option<Arc<str>>,
+        limit: usize,
+    ) -> Answer<'_, Vec<Glimpse>> {
+        let page = Page { scope, standing, after, limit };
+        self.shared.ask(|ledger| async move { ledger.list(&page).await })
+    }
+
+    /// Nothing: the server takes ended records away by itself.
+    fn purge(&self, _limit: usize) -> Answer<'_, usize> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("warnings", &self.shared.warnings).finish_non_exhaustive()
+    }
+}

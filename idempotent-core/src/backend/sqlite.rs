@@ -161,7 +161,7 @@ impl Shared {
         let record = self.readers.record(&claim.place)?;
         let settled = record.as_ref().is_some_and(|record| !matches!(record.state, State::InFlight { .. }));
         Ok(match row::rule(record, claim, self.clock.now()) {
-            Ruling::Answer(Claimed::Granted { .. }) | Ruling::Grant { .. } | Ruling::Interrupt => None,
+            Ruling::Grant { .. } | Ruling::Mine { .. } | Ruling::Interrupt => None,
             Ruling::Answer(answer) => (settled || idle).then_some(answer),
         })
     }

@@ -13,7 +13,8 @@ pub fn a_new_key_is_granted(subject: &dyn Subject) {
     assert_eq!(case.there.grant(&case.claim("b")).1, 1);
 }
 
-/// A claim that is repeated after a lost answer finds its own grant, by either handle, and changes nothing about it.
+/// A claim that is repeated after a lost answer finds its own grant, by either handle, also when its lease is over. Token
+/// and attempt stay as they are; the lease begins anew, as the body begins only when the answer arrives.
 pub fn a_repeated_claim_is_the_same_claim(subject: &dyn Subject) {
     let case = Case::new(subject);
     let claim = case.brief("key");
@@ -25,9 +26,18 @@ pub fn a_repeated_claim_is_the_same_claim(subject: &dyn Subject) {
     case.pass_nearly(claim.lease);
     assert_eq!(case.there.claim(&claim), granted);
     case.pass_the_rest(claim.lease);
+    let remaining = case.here.find_in_flight(&case.claim("key"));
+    assert!(
+        remaining <= claim.lease,
+        "{remaining:?} are left of {:?}: a repeated claim begins its lease anew",
+        claim.lease
+    );
+    case.pass(claim.lease);
     assert_eq!(case.here.claim(&claim), granted, "its lease is over, but nobody else came");
+    case.there.find_in_flight(&case.claim("key"));
+    case.pass(claim.lease);
     let (token, attempt) = case.here.grant(&case.claim("key"));
-    assert_eq!(attempt, 2, "a repeated claim is not a renewal");
+    assert_eq!(attempt, 2, "a lease that was begun anew ends as well");
     assert!(matches!(granted, Claimed::Granted { token: before, .. } if before < token), "{granted:?}, then {token}");
     assert!(case.here.find_in_flight(&claim) <= LONG, "it was taken over, and is not its own any more");
 }

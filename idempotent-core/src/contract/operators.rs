@@ -133,7 +133,7 @@ pub fn records_are_listed_in_the_order_of_their_keys(subject: &dyn Subject) {
         assert_eq!(done.len(), 1, "an ended one is none: {done:?}");
         assert_eq!(done.first().cloned(), case.here.peek(&case.place("done")));
         assert_eq!(listed(Standing::Interrupted), Vec::from_iter(case.here.peek(&case.place("stopped"))));
-        assert_eq!(handle.list(&case.scope(), Standing::InFlight, Some("between"), 1)[0].place.key, "z".into());
+        assert_eq!(&*handle.list(&case.scope(), Standing::InFlight, Some("between"), 1)[0].place.key, "z");
         assert_eq!(handle.list(&case.scope(), Standing::InFlight, None, 0), []);
         assert_eq!(handle.list("contract.nowhere", Standing::InFlight, None, 10), []);
     }

@@ -5,9 +5,10 @@ use super::{Ask, Begun, begin};
 use crate::context::enter;
 use crate::error::Error;
 use crate::key::Print;
-use crate::observe::{How, Place};
+use crate::observe::How;
 use crate::outcome::{Keep, Plan};
 use crate::policy::Retention;
+use crate::report::Place;
 use crate::table::{Lead, TableRef};
 
 /// Where a blocking call stands once nobody is left to wait for.
@@ -52,7 +53,7 @@ pub(crate) fn run_blocking<Ret, P, K, F>(
     retention: Option<Retention>,
     plan: Plan<Ret, K>,
     body: F,
-    place: Place,
+    place: &Place,
 ) -> Ret
 where
     P: Print,
@@ -60,15 +61,18 @@ where
     F: FnOnce() -> Ret,
 {
     let (refuse, keep) = (plan.refusal(), plan.keep);
+    let _inside = place.inside();
     match stand {
         Stand::Answered(kept, how) => {
             place.tell(how);
             K::revive(kept)
         }
         Stand::Lead(mut lead) => {
+            place.begins(lead.attempt());
             let entered = lead.enter();
             let outcome = body();
             let settled = keep.settle(&outcome);
+            place.kept(settled.is_kept());
             drop(entered);
             lead.settle(settled, retention);
             place.tell(How::Executed);
@@ -82,6 +86,7 @@ where
             outcome
         }
         Stand::Refused(error) => {
+            place.refused(&error);
             place.tell(How::Refused);
             refuse.refuse(error)
         }

@@ -6,12 +6,14 @@ use super::{Ask, Begun, begin};
 use crate::context::Ancestors;
 use crate::error::{Error, ErrorKind};
 use crate::key::Print;
-use crate::observe::{How, Place};
+use crate::observe::How;
 use crate::outcome::{Keep, Plan, Refuse};
 use crate::policy::Retention;
 #[cfg(feature = "testing")]
 use crate::realm::{self, Realm};
+use crate::report::Place;
 use crate::table::{Lead, TableRef};
+use crate::underway::{Tally, Underway};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::marker::PhantomData;
@@ -22,6 +24,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+
+/// The bodies that run in tasks of their own.
+pub(crate) static BODIES: Tally = Tally::new();
 
 /// A call whose body runs in a task of its own. Dropping it stops waiting; the body goes on.
 #[must_use = "a future does nothing unless it is awaited"]
@@ -83,7 +88,7 @@ where
         Begun::Lead(lead) => run.spawn(Some(lead)),
         Begun::Unprotected => run.spawn(None),
         Begun::Follow(follow) => Stage::Following(Waiting::new(follow, in_flight)),
-        Begun::Refused(error) => Stage::Answered(Some((run.refuse.refuse(error), How::Refused))),
+        Begun::Refused(error) => run.refused(error),
     };
     run
 }
@@ -112,20 +117,25 @@ where
     #[track_caller]
     fn spawn(&mut self, lead: Option<Lead<'static, K::Kept, P>>) -> Stage<Ret, K::Kept, P> {
         let Some((keep, body)) = self.parts.take() else { return Stage::Answered(None) };
-        let runtime = match Handle::try_current() {
+        let runtime = match runtime(self.scope) {
             Ok(runtime) => runtime,
-            Err(error) => {
-                let error = Error::caused(ErrorKind::NoRuntime, self.scope, error);
-                return Stage::Answered(Some((self.refuse.refuse(error), How::Refused)));
-            }
+            Err(error) => return self.refused(error),
         };
         let how = if lead.is_some() { How::Executed } else { How::Unprotected };
         let leading = Leading::begin(lead, body);
-        let ancestors = Ancestors::of_here();
-        let task = Detached { leading, keep, retention: self.retention, ancestors, ret: PhantomData };
+        // The call is the body's from here on: it is answered when the body is, whether or not its caller still waits.
+        let place = self.place.hand_over();
+        let (ancestors, underway) = (Ancestors::of_here(), BODIES.begin());
+        let task = Detached { leading, keep, retention: self.retention, ancestors, place, underway, ret: PhantomData };
         #[cfg(feature = "testing")]
         let task = within(realm::current(), task);
         Stage::Running(runtime.spawn(task), how)
+    }
+
+    #[track_caller]
+    fn refused(&self, error: Error) -> Stage<Ret, K::Kept, P> {
+        self.place.refused(&error);
+        Stage::Answered(Some((self.refuse.refuse(error), How::Refused)))
     }
 }
 
@@ -149,7 +159,7 @@ where
                 },
                 Stage::Following(waiting) => match ready!(waiting.poll(cx)) {
                     Waited::Landed(kept) => break (K::revive(kept), How::Joined),
-                    Waited::TimedOut(error) => break (this.refuse.refuse(error), How::Refused),
+                    Waited::TimedOut(error) => this.stage = this.refused(error),
                     Waited::Seated(lead) => this.stage = this.spawn(Some(lead)),
                 },
                 Stage::Running(task, how) => match ready!(Pin::new(task).poll(cx)) {
@@ -167,6 +177,11 @@ where
         this.place.tell(how);
         Poll::Ready(answer)
     }
+}
+
+/// The runtime that a body is to run in.
+pub(super) fn runtime(scope: &'static str) -> Result<Handle, Error> {
+    Handle::try_current().map_err(|error| Error::caused(ErrorKind::NoRuntime, scope, error))
 }
 
 /// A detached body belongs to the test that called it, on whichever thread it runs.
@@ -196,6 +211,8 @@ pin_project! {
         keep: K,
         retention: Option<Retention>,
         ancestors: Ancestors,
+        place: Place,
+        underway: Underway,
         ret: PhantomData<fn() -> Ret>,
     }
 
@@ -227,14 +244,66 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ret> {
         let this = self.project();
+        let (keep, place) = (&*this.keep, &*this.place);
+        let _inside = place.inside();
+        place.begins(this.leading.attempt());
         let above = this.ancestors.enter();
-        let keep = &*this.keep;
         let (outcome, settled, lead) = ready!(this.leading.poll_body(cx, |outcome| keep.settle(outcome)));
+        let mut how = How::Unprotected;
         if let Some(lead) = lead {
+            place.kept(settled.is_kept());
             lead.settle(settled, *this.retention);
+            how = How::Executed;
         }
         drop(above);
+        place.tell(how);
         Poll::Ready(outcome)
+    }
+}
+
+#[cfg(feature = "durable")]
+pin_project! {
+    /// A task with all that a durable body needs: it goes on whoever is left to hear of it.
+    struct Apart<F> {
+        #[pin]
+        task: Option<F>,
+        ancestors: Ancestors,
+        underway: Underway,
+    }
+
+    impl<F> PinnedDrop for Apart<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let above = this.ancestors.enter();
+            this.task.set(None);
+            drop(above);
+        }
+    }
+}
+
+/// Starts a task that inherits what is here.
+#[cfg(feature = "durable")]
+pub(super) fn spawn<F>(runtime: &Handle, task: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let task = Apart { task: Some(task), ancestors: Ancestors::of_here(), underway: BODIES.begin() };
+    #[cfg(feature = "testing")]
+    let task = within(realm::current(), task);
+    runtime.spawn(task)
+}
+
+#[cfg(feature = "durable")]
+impl<F: Future> Future for Apart<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let Some(task) = this.task.as_pin_mut() else { return Poll::Pending };
+        let above = this.ancestors.enter();
+        let polled = task.poll(cx);
+        drop(above);
+        polled
     }
 }
 

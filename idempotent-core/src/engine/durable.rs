@@ -3,6 +3,8 @@
 //! The table is in front, so that a thousand duplicates in one process ask once; it holds executions in flight only.
 
 use super::blocking::{Stand, stand};
+#[cfg(feature = "tokio")]
+use super::detached::{runtime, spawn};
 use super::errand::{Errand, Finished, Sought};
 use super::leading::Leading;
 use super::waiting::Waiting;
@@ -11,15 +13,20 @@ use crate::blocking::block_on;
 use crate::codec::encode;
 use crate::context::enter;
 use crate::error::Error;
+#[cfg(feature = "tokio")]
+use crate::error::ErrorKind;
 use crate::key::Print;
 use crate::lease::Held;
-use crate::observe::{How, Place};
-use crate::outcome::{Keep, Plan};
+use crate::observe::How;
+use crate::outcome::{Keep, Plan, Refuse};
 use crate::policy::Retention;
+use crate::report::Place;
 use crate::table::{Lead, Settled, TableRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::poll_fn;
+#[cfg(feature = "tokio")]
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -62,7 +69,13 @@ fn tell<T: Clone + Send + Sync + 'static, P: Print>(lead: Followed<'_, T, P>, an
 }
 
 /// After the store: what the followers get, and what the caller gets instead of its own outcome, if anything.
-fn settle<T, P>(lead: Followed<'_, T, P>, errand: &Errand, kept: T, finished: Finished) -> Option<Shared<T>>
+fn settle<T, P>(
+    lead: Followed<'_, T, P>,
+    errand: &Errand,
+    kept: T,
+    finished: Finished,
+    place: &Place,
+) -> Option<Shared<T>>
 where
     T: Clone + Send + Sync + 'static + DeserializeOwned,
     P: Print,
@@ -72,11 +85,67 @@ where
             tell(lead, &Ok(kept));
             return None;
         }
+        Finished::Unrecorded => {
+            place.unrecorded();
+            tell(lead, &Ok(kept));
+            return None;
+        }
         Finished::Stored(bytes) => errand.read(&bytes),
         Finished::Refused(error) => Err(error),
     };
     tell(lead, &other);
     Some(other)
+}
+
+/// Without the store: what the followers of an outcome get that is not recorded.
+fn give_back<T, P>(lead: Option<Followed<'_, T, P>>, held: Held, shared: Option<T>, place: &Place)
+where
+    T: Clone + Send + Sync + 'static,
+    P: Print,
+{
+    place.kept(false);
+    held.release();
+    if let (Some(lead), Some(shared)) = (lead, shared) {
+        tell(lead, &Ok(shared));
+    }
+}
+
+/// What the caller gets that has no outcome of its own.
+#[track_caller]
+fn answered<Ret, K: Keep<Ret>>(answer: Shared<K::Kept>, how: How, refuse: Refuse<Ret>, place: &Place) -> Ret {
+    match answer {
+        Ok(kept) => {
+            place.tell(how);
+            K::revive(kept)
+        }
+        Err(error) => {
+            place.refused(&error);
+            place.tell(How::Refused);
+            refuse.refuse(error)
+        }
+    }
+}
+
+/// What the store said to a leader that is not to run: its followers are told the same.
+fn passed_on<'a, T, P>(
+    mut lead: Followed<'a, T, P>,
+    errand: &Errand,
+    sought: Sought,
+) -> Result<(Followed<'a, T, P>, Held), Shared<T>>
+where
+    T: Clone + Send + Sync + 'static + DeserializeOwned,
+    P: Print,
+{
+    let answer = match sought {
+        Sought::Run(held) => {
+            lead.granted(held.attempt(), held.fence());
+            return Ok((lead, held));
+        }
+        Sought::Stored(bytes) => errand.read(&bytes),
+        Sought::Refused(error) => Err(error),
+    };
+    tell(lead, &answer);
+    Err(answer)
 }
 
 /// Answers a blocking call.
@@ -88,28 +157,19 @@ pub(crate) fn run_blocking<Ret, P, K, F>(
     errand: &Errand,
     plan: Plan<Ret, K>,
     body: F,
-    place: Place,
+    place: &Place,
 ) -> Ret
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned>,
     F: FnOnce() -> Ret,
 {
+    let _inside = place.inside();
     let (refuse, keep) = (plan.refusal(), plan.keep);
-    let answered = |answer: Shared<K::Kept>, how| match answer {
-        Ok(kept) => {
-            place.tell(how);
-            K::revive(kept)
-        }
-        Err(error) => {
-            place.tell(How::Refused);
-            refuse.refuse(error)
-        }
-    };
     let retention = span(ask.retention.unwrap_or(table.retention()));
-    let mut lead = match stand(table, ask) {
-        Stand::Answered(answer, how) => return answered(answer, how),
-        Stand::Refused(error) => return answered(Err(error), How::Refused),
+    let lead = match stand(table, ask) {
+        Stand::Answered(answer, how) => return answered::<Ret, K>(answer, how, refuse, place),
+        Stand::Refused(error) => return answered::<Ret, K>(Err(error), How::Refused, refuse, place),
         Stand::Unprotected => {
             let outside = enter(None);
             let outcome = body();
@@ -119,19 +179,11 @@ where
         }
         Stand::Lead(lead) => lead,
     };
-    let held = match block_on(errand.clone().seek()) {
-        Sought::Run(held) => held,
-        Sought::Stored(bytes) => {
-            let answer = errand.read(&bytes);
-            tell(lead, &answer);
-            return answered(answer, How::Replayed);
-        }
-        Sought::Refused(error) => {
-            tell(lead, &Err(error.clone()));
-            return answered(Err(error), How::Refused);
-        }
+    let (mut lead, held) = match passed_on(lead, errand, block_on(errand.clone().seek())) {
+        Ok(granted) => granted,
+        Err(answer) => return answered::<Ret, K>(answer, How::Replayed, refuse, place),
     };
-    lead.granted(held.attempt(), held.fence());
+    place.begins(held.attempt());
     let entered = lead.enter();
     let outcome = body();
     let ending = ending(keep.settle(&outcome));
@@ -139,24 +191,46 @@ where
     let instead = match ending {
         Ending::Record(kept, bytes) => {
             let finished = block_on(errand.clone().finish(held, bytes, retention));
-            settle(lead, errand, kept, finished)
+            settle(lead, errand, kept, finished, place)
         }
         Ending::Share(kept) => {
-            held.release();
-            tell(lead, &Ok(kept));
+            give_back(Some(lead), held, Some(kept), place);
             None
         }
         Ending::Release => {
-            held.release();
-            drop(lead);
+            give_back(Some(lead), held, None, place);
             None
         }
     };
     if let Some(answer) = instead {
-        return answered(answer, How::Replayed);
+        return answered::<Ret, K>(answer, How::Replayed, refuse, place);
     }
     place.tell(How::Executed);
     outcome
+}
+
+/// Where an awaited call stands before its body.
+enum Set<'a, T: Clone + Send + Sync + 'static, P: Print> {
+    Answered(Shared<T>, How),
+    Run(Followed<'a, T, P>, Held),
+    Unprotected,
+}
+
+/// Everything before the body, which does not know it.
+async fn set_out<'a, T, P>(table: TableRef<'a, Shared<T>, P>, ask: &Ask<P>, errand: &Errand) -> Set<'a, T, P>
+where
+    T: Clone + Send + Sync + 'static + DeserializeOwned,
+    P: Print,
+{
+    match board(table, ask).await {
+        Stand::Answered(answer, how) => Set::Answered(answer, how),
+        Stand::Refused(error) => Set::Answered(Err(error), How::Refused),
+        Stand::Unprotected => Set::Unprotected,
+        Stand::Lead(lead) => match passed_on(lead, errand, errand.clone().seek().await) {
+            Ok((lead, held)) => Set::Run(lead, held),
+            Err(answer) => Set::Answered(answer, How::Replayed),
+        },
+    }
 }
 
 /// Answers a call that is awaited.
@@ -166,52 +240,87 @@ pub(crate) async fn run_async<Ret, P, K, Fut>(
     errand: Errand,
     plan: Plan<Ret, K>,
     body: Fut,
-    place: Place,
+    place: &Place,
 ) -> Ret
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned>,
     Fut: Future<Output = Ret>,
 {
-    let refuse = plan.refusal();
+    let (refuse, keep) = (plan.refusal(), plan.keep);
     let retention = span(ask.retention.unwrap_or(table.retention()));
-    let (answer, how) = match board(table, &ask).await {
-        Stand::Answered(answer, how) => (answer, how),
-        Stand::Refused(error) => (Err(error), How::Refused),
-        Stand::Unprotected => {
-            let mut leading = pin!(Leading::<Shared<K::Kept>, P, _>::begin(None, body));
-            let (outcome, (), _) = poll_fn(|cx| leading.as_mut().poll_body(cx, |_| ())).await;
-            place.tell(How::Unprotected);
-            return outcome;
-        }
-        Stand::Lead(lead) => match errand.clone().seek().await {
-            Sought::Run(held) => match lead_body(lead, held, &errand, &plan.keep, body, retention).await {
-                Ok(outcome) => {
-                    place.tell(How::Executed);
-                    return outcome;
-                }
-                Err(answer) => (answer, How::Replayed),
-            },
-            Sought::Stored(bytes) => {
-                let answer = errand.read(&bytes);
-                tell(lead, &answer);
-                (answer, How::Replayed)
-            }
-            Sought::Refused(error) => {
+    let (held, lead) = match set_out(table, &ask, &errand).await {
+        Set::Answered(answer, how) => return answered::<Ret, K>(answer, how, refuse, place),
+        Set::Run(lead, held) => (Some(held), Some(lead)),
+        Set::Unprotected => (None, None),
+    };
+    match lead_body(held, errand, keep, retention, place, Leading::begin(lead, body)).await {
+        Ok(outcome) => outcome,
+        Err(answer) => answered::<Ret, K>(answer, How::Replayed, refuse, place),
+    }
+}
+
+/// Answers a call that is awaited, whose body and its recording run in a task of their own.
+#[cfg(feature = "tokio")]
+pub(crate) async fn run_detached<Ret, P, K, Fut>(
+    table: TableRef<'static, Shared<K::Kept>, P>,
+    ask: Ask<P>,
+    errand: Errand,
+    plan: Plan<Ret, K>,
+    body: Fut,
+    mut place: Place,
+) -> Ret
+where
+    P: Print,
+    K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned> + Send + 'static,
+    Fut: Future<Output = Ret> + Send + 'static,
+    Ret: Send + 'static,
+{
+    let (refuse, keep, scope) = (plan.refusal(), plan.keep, errand.scope);
+    let retention = span(ask.retention.unwrap_or(table.retention()));
+    let (held, lead) = match place.within(set_out(table, &ask, &errand)).await {
+        Set::Answered(answer, how) => return answered::<Ret, K>(answer, how, refuse, &place),
+        Set::Run(lead, held) => (Some(held), Some(lead)),
+        Set::Unprotected => (None, None),
+    };
+    let runtime = match runtime(scope) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            if let (Some(held), Some(lead)) = (held, lead) {
+                held.release();
                 tell(lead, &Err(error.clone()));
-                (Err(error), How::Refused)
+            }
+            return answered::<Ret, K>(Err(error), How::Refused, refuse, &place);
+        }
+    };
+    let how = if held.is_some() { How::Executed } else { How::Unprotected };
+    let (told, leading) = (place.hand_over(), Leading::begin(lead, body));
+    let task = spawn(&runtime, async move {
+        let ended = told.within(lead_body(held, errand, keep, retention, &told, leading)).await;
+        // The call is answered, also where its caller is gone.
+        match &ended {
+            Ok(_) => {}
+            Err(Ok(_)) => told.tell(How::Replayed),
+            Err(Err(error)) => {
+                told.refused(error);
+                told.tell(How::Refused);
+            }
+        }
+        ended
+    });
+    match task.await {
+        Ok(Ok(outcome)) => {
+            place.tell(how);
+            outcome
+        }
+        Ok(Err(answer)) => answered::<Ret, K>(answer, How::Replayed, refuse, &place),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(error) => {
+                let error = Error::caused(ErrorKind::NoRuntime, scope, error);
+                answered::<Ret, K>(Err(error), How::Refused, refuse, &place)
             }
         },
-    };
-    match answer {
-        Ok(kept) => {
-            place.tell(how);
-            K::revive(kept)
-        }
-        Err(error) => {
-            place.tell(How::Refused);
-            refuse.refuse(error)
-        }
     }
 }
 
@@ -233,39 +342,51 @@ async fn board<'a, T: Clone + Send + Sync + 'static, P: Print>(
     }
 }
 
-/// Runs the body under its hold; its outcome, or what was recorded instead.
+/// Runs the body, under its hold where it has one; its outcome, or what was recorded instead.
+///
+/// The body comes last, so that it is dropped before the key is given back.
 async fn lead_body<Ret, P, K, Fut>(
-    mut lead: Followed<'_, K::Kept, P>,
-    held: Held,
-    errand: &Errand,
-    keep: &K,
-    body: Fut,
+    held: Option<Held>,
+    errand: Errand,
+    keep: K,
     retention: Option<Duration>,
+    place: &Place,
+    leading: Leading<'_, Shared<K::Kept>, P, Fut>,
 ) -> Result<Ret, Shared<K::Kept>>
 where
     P: Print,
     K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned>,
     Fut: Future<Output = Ret>,
 {
-    lead.granted(held.attempt(), held.fence());
+    place.begins(held.as_ref().map_or(1, Held::attempt));
+    let is_recorded = held.is_some();
     let (outcome, ending, lead) = {
-        let mut leading = pin!(Leading::begin(Some(lead), body));
-        poll_fn(|cx| leading.as_mut().poll_body(cx, |outcome| ending(keep.settle(outcome)))).await
+        let mut leading = pin!(leading);
+        let judge = move |outcome: &Ret| is_recorded.then(|| ending(keep.settle(outcome)));
+        poll_fn(move |cx| leading.as_mut().poll_body(cx, &judge)).await
     };
-    let instead = match (ending, lead) {
-        (Ending::Record(kept, bytes), Some(lead)) => {
+    let mut how = How::Executed;
+    let instead = match (ending, held, lead) {
+        (Some(Ending::Record(kept, bytes)), Some(held), Some(lead)) => {
             let finished = errand.clone().finish(held, bytes, retention).await;
-            settle(lead, errand, kept, finished)
+            settle(lead, &errand, kept, finished, place)
         }
-        (Ending::Share(kept), Some(lead)) => {
-            held.release();
-            tell(lead, &Ok(kept));
+        (Some(Ending::Share(kept)), Some(held), lead) => {
+            give_back(lead, held, Some(kept), place);
             None
         }
-        _ => {
-            held.release();
+        (_, Some(held), lead) => {
+            give_back(lead, held, None, place);
+            None
+        }
+        (_, None, _) => {
+            how = How::Unprotected;
             None
         }
     };
-    instead.map_or(Ok(outcome), Err)
+    if let Some(answer) = instead {
+        return Err(answer);
+    }
+    place.tell(how);
+    Ok(outcome)
 }

@@ -37,8 +37,10 @@ pub(super) enum Sought {
 
 /// What became of an outcome.
 pub(super) enum Finished {
-    /// It is recorded, or will be as soon as the store is back.
+    /// It is recorded.
     Own,
+    /// It will be as soon as the store is back.
+    Unrecorded,
     /// Another holder's was recorded first.
     Stored(Vec<u8>),
     Refused(Error),
@@ -105,15 +107,11 @@ impl Errand {
     /// Records an outcome under a hold: first the store, then the followers.
     pub(super) fn finish(self, held: Held, outcome: Vec<u8>, retention: Option<Duration>) -> Boxed<Finished> {
         Box::pin(async move {
-            let Some(claim) = held.into_hold() else { return Finished::Own };
-            match self.store.store().complete(claim.clone(), outcome.clone(), retention).await {
+            match held.complete(outcome, retention).await {
                 Ok(Recorded::Done) => Finished::Own,
                 Ok(Recorded::Superseded { outcome }) => Finished::Stored(outcome),
                 Ok(Recorded::Lost) => self.winner().await,
-                Err(_) => {
-                    self.store.record_later(claim, outcome, retention);
-                    Finished::Own
-                }
+                Err(_) => Finished::Unrecorded,
             }
         })
     }

@@ -7,9 +7,10 @@ use super::{Ask, Begun, begin};
 use crate::context::{Entered, enter};
 use crate::error::Error;
 use crate::key::Print;
-use crate::observe::{How, Place};
+use crate::observe::How;
 use crate::outcome::{Keep, Plan, cannot_refuse};
 use crate::policy::Retention;
+use crate::report::Place;
 use crate::table::{Lead, Settled, TableRef};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -76,6 +77,11 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> Seek<'a, T, P> {
             Self::Refused(error) => Turn::Refuse(error),
             _ => Turn::Over,
         })
+    }
+
+    #[inline]
+    fn attempt(&self) -> u32 {
+        if let Self::Leading(lead) = self { lead.attempt() } else { 1 }
     }
 
     /// The body's execution, where it may have begun.
@@ -169,17 +175,23 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ret> {
         let mut this = self.project();
+        let _inside = this.place.inside();
         let (answer, how) = match (ready!(this.seek.poll(cx)), this.body.as_mut().as_pin_mut()) {
             (Turn::Body, Some(body)) => {
+                this.place.begins(this.seek.attempt());
                 let entered = this.seek.enter();
                 let outcome = ready!(body.poll(cx));
                 let settled = this.plan.keep.settle(&outcome);
+                this.place.kept(settled.is_kept());
                 this.body.set(None);
                 drop(entered);
                 (outcome, this.seek.settle(settled, *this.retention))
             }
             (Turn::Answer(kept, how), _) => (K::revive(kept), how),
-            (Turn::Refuse(error), _) => (this.plan.refusal().refuse(error), How::Refused),
+            (Turn::Refuse(error), _) => {
+                this.place.refused(&error);
+                (this.plan.refusal().refuse(error), How::Refused)
+            }
             (Turn::Body | Turn::Over, _) => return Poll::Pending,
         };
         this.place.tell(how);

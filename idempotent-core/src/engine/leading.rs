@@ -47,6 +47,11 @@ where
         Self { body: Some(body), lead }
     }
 
+    #[cfg(feature = "tokio")]
+    pub(super) fn attempt(&self) -> u32 {
+        self.lead.as_ref().map_or(1, Lead::attempt)
+    }
+
     /// Drops the body, and what it borrows or owns, inside its execution, and returns the hold.
     pub(super) fn drop_body(self: Pin<&mut Self>) -> Option<Lead<'a, T, P>> {
         let mut this = self.project();

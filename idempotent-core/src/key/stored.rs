@@ -39,14 +39,24 @@ impl Key {
 
     /// The first eight hexadecimal digits of the text's digest: enough to follow a key through logs, not to read it.
     pub(crate) fn digest(&self) -> String {
-        let digest = self.with_bytes(Sha256::hash);
-        hexadecimal(digest.first_chunk::<4>().map_or(&[], |first| first))
+        self.with_bytes(digest)
     }
 
     #[inline]
     pub(crate) fn hash_with(&self, hasher: &impl BuildHasher) -> u64 {
         hasher.hash_one(self)
     }
+}
+
+fn digest(text: &[u8]) -> String {
+    let digest = Sha256::hash(text);
+    hexadecimal(digest.first_chunk::<4>().map_or(&[], |first| first))
+}
+
+/// The digest of a key's text, as stores have it.
+#[cfg(all(feature = "durable", feature = "tracing"))]
+pub(crate) fn digest_of_text(text: &str) -> String {
+    digest(text.as_bytes())
 }
 
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {

@@ -3,8 +3,11 @@
 use super::Terms;
 use crate::blocking::block_on;
 use crate::context::Fence;
-use crate::store::{Hold, Store};
+use crate::report;
+use crate::store::{Hold, Store, StoreError};
+use crate::underway::Underway;
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,10 +48,26 @@ struct Kept {
 }
 
 /// An outcome that is still to be recorded.
-struct Late {
+pub(super) struct Late {
     hold: Hold,
     outcome: Vec<u8>,
     retention: Option<Duration>,
+    told: bool,
+    /// It counts until it is recorded.
+    _underway: Underway,
+}
+
+impl Late {
+    pub(super) fn new(hold: Hold, outcome: Vec<u8>, retention: Option<Duration>, underway: Underway) -> Self {
+        Self { hold, outcome, retention, told: false, _underway: underway }
+    }
+
+    /// Says why it is late, once.
+    pub(super) fn tell(&mut self, error: &StoreError) {
+        if !mem::replace(&mut self.told, true) {
+            report::unrecorded(&self.hold.place.scope, &self.hold.place.key, error);
+        }
+    }
 }
 
 impl Keeper {
@@ -72,11 +91,20 @@ impl Keeper {
         self.0.work().leases.remove(&id);
     }
 
-    pub(super) fn record_later(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) {
+    pub(super) fn record_later(&self, late: Late) {
         let mut work = self.0.work();
-        work.late.push(Late { hold, outcome, retention });
+        work.late.push(late);
         work.late_at.get_or_insert_with(|| Instant::now() + AGAIN);
         self.0.wake(work);
+    }
+
+    /// Tries the late outcomes at once.
+    pub(super) fn hurry(&self) {
+        let mut work = self.0.work();
+        if !work.late.is_empty() {
+            work.late_at = Some(Instant::now());
+            self.0.wake(work);
+        }
     }
 
     pub(super) fn unrecorded(&self) -> usize {
@@ -96,8 +124,8 @@ impl Inner {
             self.changed.notify_one();
             return;
         }
-        let inner = Arc::downgrade(self);
-        let spawned = thread::Builder::new().name("idempotently-leases".into()).spawn(move || run(&inner));
+        let inner = self.clone();
+        let spawned = thread::Builder::new().name("idempotently-leases".into()).spawn(move || run(inner));
         // Without a thread the leases run out, which the store then says to whoever comes.
         work.has_thread = spawned.is_ok();
     }
@@ -159,10 +187,12 @@ impl Inner {
     }
 
     fn record(&self, late: Vec<Late>) {
-        for Late { hold, outcome, retention } in late {
-            if block_on(self.store.complete(hold.clone(), outcome.clone(), retention)).is_err() {
+        for mut late in late {
+            let asked = self.store.complete(late.hold.clone(), late.outcome.clone(), late.retention);
+            if let Err(error) = block_on(asked) {
+                late.tell(&error);
                 let mut work = self.work();
-                work.late.push(Late { hold, outcome, retention });
+                work.late.push(late);
                 work.late_at = Some(Instant::now() + AGAIN);
             }
         }
@@ -195,21 +225,25 @@ impl Work {
         match self.late_at {
             Some(at) if at <= now => {
                 self.late_at = None;
-                std::mem::take(&mut self.late)
+                mem::take(&mut self.late)
             }
             _ => Vec::new(),
         }
     }
 }
 
-fn run(inner: &Weak<Inner>) {
-    // Held only for a turn, so that the last user of the store ends the thread.
-    while let Some(inner) = inner.upgrade() {
+fn run(inner: Arc<Inner>) {
+    let weak: Weak<Inner> = Arc::downgrade(&inner);
+    let mut held = Some(inner);
+    while let Some(inner) = held.take() {
         let Some(mut work) = inner.wait(inner.work()) else { return };
         let now = Instant::now();
         let (due, late) = (work.take_due(now), work.take_late(now));
         drop(work);
         inner.renew(due);
         inner.record(late);
+        // Held only for a turn, so that the last user of the store ends the thread; but late outcomes are seen to.
+        held = if inner.work().late.is_empty() { None } else { Some(inner) };
+        held = held.or_else(|| weak.upgrade());
     }
 }

@@ -6,9 +6,10 @@ use crate::engine::{Ask, Deferred, Run, Seek, Stand, run_blocking, stand};
 use crate::engine::{RunDetached, run_detached};
 use crate::error::Error;
 use crate::key::{Fingerprint, NoFingerprint, Print, Refusal, Text, ToFingerprint};
-use crate::observe::{How, Place};
+use crate::observe::How;
 use crate::outcome::{Keep, KeepOk, KeepOkIf, Plan};
 use crate::policy::{Missing, Retention};
+use crate::report::{Opened, Place};
 use std::fmt;
 
 /// A call that knows its key and not yet its body.
@@ -156,11 +157,14 @@ impl<'a, P: Print> Call<'a, P> {
     {
         let place = Place::take();
         match self.stand(identity, K::misdeclared) {
-            Stand::Answered(kept, How::Replayed) => {
+            (Stand::Answered(kept, How::Replayed), _) => {
                 place.tell(How::Replayed);
                 K::revive(kept)
             }
-            stand => run_blocking(stand, self.ask.retention, plan, body, place),
+            (stand, opened) => {
+                let place = place.goes_on(opened);
+                run_blocking(stand, self.ask.retention, plan, body, &place)
+            }
         }
     }
 
@@ -170,15 +174,19 @@ impl<'a, P: Print> Call<'a, P> {
         &self,
         identity: Identity,
         misdeclared: fn() -> Option<&'static str>,
-    ) -> Stand<'a, T, P> {
+    ) -> (Stand<'a, T, P>, Opened) {
         let table = match self.operation.table(identity, self.scope, misdeclared) {
             Ok(table) => table,
-            Err(error) => return Stand::Refused(error),
+            Err(error) => {
+                let opened = Opened::new(error.operation(), &self.ask.text);
+                return (Stand::Refused(error), opened);
+            }
         };
-        match table.replay(&self.ask.text, self.ask.print) {
-            Some(kept) => Stand::Answered(kept, How::Replayed),
-            None => stand(table, &self.ask),
+        let opened = Opened::new(table.scope(), &self.ask.text);
+        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
+            return (Stand::Answered(kept, How::Replayed), opened.replayed());
         }
+        (stand(table, &self.ask), opened)
     }
 
     /// The same for a call that is awaited. It begins here, not at the first poll, so that the key's text need not live
@@ -196,8 +204,9 @@ impl<'a, P: Print> Call<'a, P> {
         Fut: Future<Output = Ret>,
     {
         let place = Place::take();
-        let seek = self.seek(identity, K::misdeclared).or_panic(plan.refusal().is_possible());
-        Run::new(seek, plan, body, self.ask.retention, place)
+        let (seek, opened) = self.seek(identity, K::misdeclared);
+        let seek = seek.or_panic(plan.refusal().is_possible());
+        Run::new(seek, plan, body, self.ask.retention, place.goes_on(opened))
     }
 
     #[inline(never)]
@@ -205,15 +214,24 @@ impl<'a, P: Print> Call<'a, P> {
         &self,
         identity: Identity,
         misdeclared: fn() -> Option<&'static str>,
-    ) -> Seek<'a, T, P> {
+    ) -> (Seek<'a, T, P>, Opened) {
         let table = match self.operation.table(identity, self.scope, misdeclared) {
             Ok(table) => table,
-            Err(error) => return Seek::Refused(error),
+            Err(error) => {
+                let opened = Opened::new(error.operation(), &self.ask.text);
+                opened.refused(&error);
+                return (Seek::Refused(error), opened);
+            }
         };
-        match table.replay(&self.ask.text, self.ask.print) {
-            Some(kept) => Seek::Answered(kept, How::Replayed),
-            None => Seek::begin(table, &self.ask),
+        let opened = Opened::new(table.scope(), &self.ask.text);
+        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
+            return (Seek::Answered(kept, How::Replayed), opened.replayed());
         }
+        let seek = Seek::begin(table, &self.ask);
+        if let Seek::Refused(error) = &seek {
+            opened.refused(error);
+        }
+        (seek, opened)
     }
 }
 
@@ -252,15 +270,19 @@ impl<P: Print> Call<'static, P> {
         let table = match self.operation.table(identity, self.scope, K::misdeclared) {
             Ok(table) => table,
             Err(error) => {
+                let place = place.goes_on(Opened::new(error.operation(), &self.ask.text));
+                place.refused(&error);
                 let scope = error.operation();
                 let refuse = plan.refusal();
                 return RunDetached::answered(refuse.refuse(error), How::Refused, refuse, scope, place);
             }
         };
-        match table.replay(&self.ask.text, self.ask.print) {
-            Some(kept) => RunDetached::answered(K::revive(kept), How::Replayed, plan.refusal(), table.scope(), place),
-            None => run_detached(table, &self.ask, plan, body, place),
+        let opened = Opened::new(table.scope(), &self.ask.text);
+        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
+            let _ = opened.replayed();
+            return RunDetached::answered(K::revive(kept), How::Replayed, plan.refusal(), table.scope(), place);
         }
+        run_detached(table, &self.ask, plan, body, place.goes_on(opened))
     }
 }
 

@@ -1,13 +1,16 @@
 //! One call whose records live in a store.
 
 use super::{Call, Identity};
+#[cfg(feature = "tokio")]
+use crate::engine::run_durable_detached;
 use crate::engine::{Deferred, Errand, Shared, run_durable, run_durable_async};
 use crate::error::{Error, ErrorKind};
 use crate::installed::installed;
 use crate::key::{Key, Print, Text};
 use crate::lease::SharedStore;
-use crate::observe::{How, Place as Watched};
+use crate::observe::How;
 use crate::outcome::{Keep, KeepOk, Plan};
+use crate::report::{Opened, Place as Told};
 use crate::store::Place;
 use crate::table::TableRef;
 use serde::Serialize;
@@ -92,13 +95,10 @@ impl<'a, P: Print> DurableCall<'a, P> {
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned>,
     {
-        let place = Watched::take();
-        match self.ready(identity, K::misdeclared) {
-            Ok(Ready { table, errand }) => run_durable(table, &self.call.ask, &errand, plan, body, place),
-            Err(error) => {
-                place.tell(How::Refused);
-                plan.refusal().refuse(error)
-            }
+        let (told, ready) = self.ready(identity, K::misdeclared);
+        match ready {
+            Ok(Ready { table, errand }) => run_durable(table, &self.call.ask, &errand, plan, body, &told),
+            Err(error) => plan.refusal().refuse(error),
         }
     }
 
@@ -107,17 +107,33 @@ impl<'a, P: Print> DurableCall<'a, P> {
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned>,
         Fut: Future<Output = Ret>,
     {
-        let place = Watched::take();
-        match self.ready(identity, K::misdeclared) {
-            Ok(Ready { table, errand }) => run_durable_async(table, self.call.ask, errand, plan, body, place).await,
-            Err(error) => {
-                place.tell(How::Refused);
-                plan.refusal().refuse(error)
+        let (told, ready) = self.ready(identity, K::misdeclared);
+        match ready {
+            Ok(Ready { table, errand }) => {
+                told.within(run_durable_async(table, self.call.ask, errand, plan, body, &told)).await
             }
+            Err(error) => plan.refusal().refuse(error),
         }
     }
 
+    /// What a call needs, or why it is refused.
     fn ready<T: Clone + Send + Sync + 'static>(
+        &self,
+        identity: Identity,
+        misdeclared: fn() -> Option<&'static str>,
+    ) -> (Told, Result<Ready<'a, T, P>, Error>) {
+        let told = Told::take();
+        let ready = self.found(identity, misdeclared);
+        let scope = ready.as_ref().map_or_else(Error::operation, |ready| ready.errand.scope);
+        let told = told.goes_on(Opened::new(scope, &self.call.ask.text));
+        if let Err(error) = &ready {
+            told.refused(error);
+            told.tell(How::Refused);
+        }
+        (told, ready)
+    }
+
+    fn found<T: Clone + Send + Sync + 'static>(
         &self,
         identity: Identity,
         misdeclared: fn() -> Option<&'static str>,
@@ -137,6 +153,54 @@ impl<'a, P: Print> DurableCall<'a, P> {
             in_flight: operation.policy.in_flight,
         };
         Ok(Ready { table, errand })
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<P: Print> DurableCall<'static, P> {
+    /// As [`try_run_async`](Self::try_run_async), with the body and the recording of its outcome in a tokio task of their
+    /// own: a caller that goes away does not stop it half way. What comes before the body stays with the caller.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// use idempotently::{Error, OnInterruption, Operation, SharedStore};
+    /// use idempotently::backend::memory::MemoryStore;
+    ///
+    /// static CHARGE: Operation = Operation::new("docs.durable.detached").interrupted(OnInterruption::Fail);
+    /// let store = SharedStore::new(MemoryStore::new());
+    ///
+    /// let charge = || CHARGE.call("pay_1").store(&store).try_run_detached(async || Ok::<u64, Error>(500));
+    /// assert_eq!((charge().await?, charge().await?), (500, 500)); // charged once
+    /// # Ok::<(), Error>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The body's own, or that the call was refused: see [`ErrorKind`]; [`NoRuntime`](ErrorKind::NoRuntime) outside tokio,
+    /// where only a record answers.
+    pub async fn try_run_detached<T, E, F, Fut>(self, body: F) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+        E: From<Error> + Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let body = Deferred::new(body);
+        self.run_detached_as(Identity::of_records::<T, P>(), Plan::returning(KeepOk), body).await
+    }
+
+    pub(crate) async fn run_detached_as<Ret, K, Fut>(self, identity: Identity, plan: Plan<Ret, K>, body: Fut) -> Ret
+    where
+        K: Keep<Ret, Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned> + Send + 'static,
+        Fut: Future<Output = Ret> + Send + 'static,
+        Ret: Send + 'static,
+    {
+        let (told, ready) = self.ready(identity, K::misdeclared);
+        match ready {
+            Ok(Ready { table, errand }) => run_durable_detached(table, self.call.ask, errand, plan, body, told).await,
+            Err(error) => plan.refusal().refuse(error),
+        }
     }
 }
 

@@ -57,6 +57,10 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> Lead<'a, T, P> {
         self.frame.granted(attempt, fence);
     }
 
+    pub(crate) fn attempt(&self) -> u32 {
+        self.frame.attempt()
+    }
+
     /// Puts the execution where its body can see it, until the guard is dropped.
     pub(crate) fn enter(&mut self) -> Entered<'_> {
         enter(Some(&mut self.frame))

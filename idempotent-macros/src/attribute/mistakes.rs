@@ -236,8 +236,9 @@ fn of_records_in_a_store() {
         check(&format!("{chosen}, {terms}"), "fn f(n: u8) -> u8 { n }", word, "let it return `Result<_, E>`");
         check(&format!("{chosen}, {terms}, capacity = 5"), item, "capacity", "keeps none there");
         check(&format!("{chosen}, {terms}, handle = A"), item, "handle", "use `Records::of(&store)`");
-        let detached = format!("detached, {chosen}, {terms}");
-        check(&detached, "async fn f(n: u8) -> Result<u8, E> { Ok(n) }", "detached", "not available together yet");
+        let detached = format!("key = n, detached, {chosen}, {terms}");
+        assert_eq!(mistakes(&detached, "async fn f(n: u8) -> Result<u8, E> { Ok(n) }", FEATURES), []);
+        check(&format!("detached, {chosen}, {terms}"), item, "detached", "make the function `async`");
         let all = format!("key = n, {chosen}, {terms}");
         let [(place, said)] = &mistakes(&all, item, Features { durable: false, ..FEATURES })[..] else {
             panic!("{all}")

@@ -68,12 +68,6 @@ fn check_company(args: &Args, Argument { word, .. }: &Argument, errors: &mut Err
             "`durable` is the store that the program installed, and `store` is another one: leave one of the two out",
         );
     }
-    if let Some(detached) = args.find(Name::Detached) {
-        errors.at(
-            &detached.word,
-            format!("`detached` and `{word}` are not available together yet: leave one of the two out"),
-        );
-    }
     if let Some(capacity) = args.find(Name::Capacity) {
         errors.at(
             &capacity.word,

@@ -83,6 +83,22 @@ fn generic<S: Named, T: Clone + Send + Sync + Serialize + DeserializeOwned + 'st
     Ok(value)
 }
 
+#[idempotent(key = id, store = &store, scope = "durable.detached", interrupted = fail, detached)]
+async fn detached(store: SharedStore, id: u8) -> Result<u32, Error> {
+    let _ = id;
+    Ok(std::future::ready(next()).await)
+}
+
+#[idempotent(key = id, fingerprint = sum, store = &store, scope = "durable.detached.boxed", interrupted = retry, detached)]
+fn detached_boxed(
+    store: SharedStore,
+    id: String,
+    sum: f64,
+) -> Pin<Box<dyn Future<Output = Result<u32, Box<dyn std::error::Error + Send + Sync>>> + Send>> {
+    let _ = (id, sum);
+    Box::pin(async move { Ok(next()) })
+}
+
 trait Named {
     const NAME: &'static str;
 }
@@ -139,6 +155,16 @@ fn main() {
     assert_ne!(now(opaque(store.clone(), None)).ok(), now(opaque(store.clone(), None)).ok());
     assert_eq!(now(boxed(&store, 1)).ok(), now(boxed(&store, 1)).ok());
     assert_eq!(generic(&Here, 1, "a".to_owned()).ok(), generic(&Here, 1, "b".to_owned()).ok());
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(
+        runtime.block_on(detached(store.clone(), 1)).ok(),
+        runtime.block_on(detached(store.clone(), 1)).ok(),
+    );
+    let boxed = |sum| runtime.block_on(detached_boxed(store.clone(), "a".to_owned(), sum)).ok();
+    assert!(boxed(1.5).is_some());
+    assert_eq!(boxed(1.5), boxed(1.5));
+    assert_eq!(boxed(2.5), None);
 
     let payments = Payments { store };
     assert_eq!(now(payments.charge(1)).ok(), now(payments.charge(1)).ok());

@@ -16,6 +16,7 @@ const TAKE: &str = "UPDATE idempotently_record
     SET state = 1, ends = ?1, owner = ?2, fingerprint = ?3, token = ?4, attempt = ?5, outcome = NULL WHERE id = ?6";
 const RENEW: &str = "UPDATE idempotently_record SET ends = ?1
     WHERE scope = ?2 AND key = ?3 AND state = 1 AND token = ?4";
+const RESTART: &str = "UPDATE idempotently_record SET ends = ?1 WHERE id = ?2";
 const COMPLETE: &str = "UPDATE idempotently_record SET state = 2, ends = ?1, outcome = ?2, owner = NULL WHERE id = ?3";
 const INTERRUPT: &str =
     "UPDATE idempotently_record SET state = 3, ends = NULL, outcome = NULL, owner = NULL WHERE id = ?1";
@@ -55,12 +56,16 @@ impl<'t> Ledger<'t> {
         let (id, record) = row::find(self.connection, &claim.place)?.map(|held| (held.id, held.record)).unzip();
         match (row::rule(record, claim, now), id) {
             (Ruling::Grant { attempt }, id) => self.grant(claim, id, attempt, now.after(claim.lease)),
+            (Ruling::Mine { token, attempt }, Some(id)) => {
+                self.execute(RESTART, params![now.after(claim.lease).as_micros(), id])?;
+                Ok(Claimed::Granted { token, attempt })
+            }
             (Ruling::Interrupt, Some(id)) => {
                 self.execute(INTERRUPT, [id])?;
                 self.changed.push(claim.place.clone());
                 Ok(Claimed::Interrupted)
             }
-            (Ruling::Interrupt, None) => Ok(Claimed::Interrupted),
+            (Ruling::Mine { .. } | Ruling::Interrupt, None) => Ok(Claimed::Interrupted),
             (Ruling::Answer(answer), _) => Ok(answer),
         }
     }

@@ -61,6 +61,8 @@ pub(super) enum Ruling {
     Answer(Claimed),
     /// The key is granted, for the `attempt`th time.
     Grant { attempt: u32 },
+    /// The key is the caller's already, and its lease begins anew.
+    Mine { token: u64, attempt: u32 },
     /// The record becomes interrupted.
     Interrupt,
 }
@@ -71,7 +73,7 @@ pub(super) fn rule(held: Option<Record>, claim: &Claim, now: Timestamp) -> Rulin
     Ruling::Answer(match (judge(held.as_ref(), &asker, now), held) {
         (Verdict::Grant { attempt }, _) => return Ruling::Grant { attempt },
         (Verdict::Interrupt, _) => return Ruling::Interrupt,
-        (Verdict::Mine, Some(record)) => Claimed::Granted { token: record.token, attempt: record.attempt },
+        (Verdict::Mine, Some(Record { token, attempt, .. })) => return Ruling::Mine { token, attempt },
         (Verdict::Completed, Some(Record { state: State::Completed { outcome, .. }, .. })) => {
             Claimed::Completed { outcome }
         }

@@ -103,15 +103,17 @@ impl<'a> Model<'a> {
     fn claim(&mut self, store: &Handle, key: u8, asker: Asker, lease: Duration) -> Agreed {
         let claim = Claim::new(self.place(key), asker.owner, lease, asker.interrupted).fingerprint(asker.fingerprint);
         let verdict = judge(self.records.get(&key), &asker, self.now());
+        let lease_ends = self.now().after(lease);
         let answer = store.claim(&claim);
         let agrees = match (&verdict, &answer, self.records.get_mut(&key)) {
             (Verdict::Grant { attempt }, Claimed::Granted { token, attempt: granted }, _) if attempt == granted => {
-                let state = State::InFlight { owner: asker.owner, lease_ends: self.now().after(lease) };
+                let state = State::InFlight { owner: asker.owner, lease_ends };
                 let record = Record { state, fingerprint: asker.fingerprint, token: *token, attempt: *attempt };
                 self.records.insert(key, record);
                 self.remember(key, *token)
             }
             (Verdict::Mine, Claimed::Granted { token, attempt }, Some(record)) => {
+                record.state = State::InFlight { owner: asker.owner, lease_ends };
                 (record.token, record.attempt) == (*token, *attempt)
             }
             (Verdict::InFlight(remaining), Claimed::InFlight { remaining: told }, _) => {

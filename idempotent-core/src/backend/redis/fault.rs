@@ -1,0 +1,154 @@
+//! What can go wrong with a server, told apart by what is to be done about it.
+
+use crate::store::StoreError;
+use ::redis::{ErrorKind, RedisError, ServerErrorKind};
+use std::error::Error as StdError;
+use std::fmt;
+
+pub(super) const UNREADABLE: &str = "a record in Redis is not one that this version can read; \
+    use the version that wrote it, or forget the record";
+
+pub(super) const SILENT: &str = "the Redis server did not answer in time; see whether it is overloaded or cut off, \
+    or raise `response_timeout`";
+
+pub(super) const AWAY: &str = "the Redis server cannot be reached; start it, or correct the host and the port";
+
+const REFUSED: &str = "Redis refused the credentials; correct the user and the password";
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: StoreError,
+    /// Whether it was sent, so that it may have been done.
+    pub(super) unanswered: bool,
+    /// Whether it may fare better later.
+    pub(super) passing: bool,
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+/// The server's or the client's own words, as far as they can hold no key.
+#[derive(Debug)]
+struct Words(String);
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Words {}
+
+/// The words, under a sentence that says what to do.
+pub(super) fn explain(error: &RedisError) -> StoreError {
+    StoreError::caused(advice(error), words(error))
+}
+
+fn words(error: &RedisError) -> Words {
+    match error.code() {
+        // The server repeats the arguments of a command that it does not understand.
+        Some(code) => {
+            let detail = error.detail().unwrap_or_default();
+            let detail = detail.split(", with args").next().unwrap_or_default();
+            Words(format!("{code} {detail}").trim_end().to_owned())
+        }
+        None if error.is_io_error() => Words(error.to_string()),
+        None => Words(error.category().to_owned()),
+    }
+}
+
+fn advice(error: &RedisError) -> &'static str {
+    match error.code() {
+        Some("NOAUTH" | "WRONGPASS") => return REFUSED,
+        Some("OOM") => return "Redis is full, and evicts nothing; raise `maxmemory`, or take other data away",
+        Some("MISCONF") => return "Redis cannot save to its disk, and takes no writes; see its log",
+        Some("NOREPLICAS") => return "Redis takes no writes, because too few replicas follow it; bring them back",
+        Some("WRONGTYPE") => return "another program's value lies where a record should; choose another `prefix`",
+        Some("EXECABORT") => return "the Redis server ended a script; see its log",
+        _ => {}
+    }
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => REFUSED,
+        ErrorKind::RESP3NotSupported => OLD,
+        ErrorKind::Io if error.is_timeout() => SILENT,
+        ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => AWAY,
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
+            "the server does not speak as Redis does; correct the host and the port"
+        }
+        ErrorKind::InvalidClientConfig => "the settings of the Redis client contradict each other",
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => "the Redis server is a read-only replica; name the primary",
+        ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            "the Redis user may not do this; let it use the keys `PREFIX/*` and the commands that the documentation \
+             of `RedisStore` names"
+        }
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => "the Redis server is still loading its data; wait for it",
+        ErrorKind::Server(ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown | ServerErrorKind::TryAgain) => {
+            "the Redis cluster cannot serve all keys; see `CLUSTER INFO`"
+        }
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot) => {
+            "the Redis server is a node of a cluster; write `redis+cluster://` for `redis://`"
+        }
+        _ => "Redis answered with an error",
+    }
+}
+
+pub(super) const OLD: &str = "the Redis server is too old; it must be Redis 6.2 or later, or Valkey";
+
+/// Whether the next try may fare better.
+pub(super) fn is_passing(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Io
+            | ErrorKind::ClusterConnectionNotFound
+            | ErrorKind::Server(
+                ServerErrorKind::BusyLoading
+                    | ServerErrorKind::ClusterDown
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::TryAgain
+            )
+    )
+}
+
+/// Whether the connection is worth nothing any more: it broke, or leads to a server that was a primary.
+pub(super) fn is_of_the_connection(error: &RedisError) -> bool {
+    error.is_unrecoverable_error()
+        || error.is_timeout()
+        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+        || error.code() == Some("NOAUTH")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{explain, words};
+    use ::redis::{ErrorKind, RedisError, make_extension_error};
+    use std::error::Error as _;
+
+    fn told(code: &str, detail: &str) -> RedisError {
+        make_extension_error(code.into(), Some(detail.into()))
+    }
+
+    #[test]
+    fn each_says_what_to_do() {
+        let full = explain(&told("OOM", "command not allowed when used memory > 'maxmemory'."));
+        assert!(full.to_string().contains("raise `maxmemory`"), "{full}");
+        assert!(full.source().is_some_and(|words| words.to_string().starts_with("OOM command")), "{full:?}");
+        assert!(explain(&told("WRONGPASS", "invalid")).to_string().contains("correct the user and the password"));
+        assert!(explain(&told("NOREPLICAS", "few")).to_string().contains("replicas"));
+        let refused: RedisError = std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into();
+        assert!(explain(&refused).to_string().contains("cannot be reached"));
+        let silent: RedisError = std::io::Error::from(std::io::ErrorKind::TimedOut).into();
+        assert!(explain(&silent).to_string().contains("in time"));
+    }
+
+    #[test]
+    fn nothing_of_a_command_is_repeated() {
+        let unknown = told("UNKNOWN", "unknown command 'EVALSHA', with args beginning with: 'secret'");
+        assert_eq!(words(&unknown).to_string(), "UNKNOWN unknown command 'EVALSHA'");
+        let config: RedisError = (ErrorKind::InvalidClientConfig, "no", "redis://me:secret@host".to_owned()).into();
+        assert!(!format!("{:?}", explain(&config)).contains("secret"));
+    }
+}

@@ -1,0 +1,151 @@
+//! The verbs, asked of the server by the library's own thread.
+
+use super::connection::{Line, Repeat};
+use super::fault::Failure;
+use super::name::Names;
+use super::row;
+use super::script::Call;
+use crate::store::{Claim, Claimed, Glimpse, Hold, Place, Standing, StoreError};
+use ::redis::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// How many records are asked for at once.
+const MANY: usize = 64;
+
+/// How often, and after which pauses, something is asked again that nobody waits for.
+const TRIES: usize = 60;
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Where the records are, and what they are called.
+pub(super) struct Ledger {
+    pub(super) line: Arc<Line>,
+    pub(super) names: Names,
+}
+
+/// A part of the records of a scope.
+pub(super) struct Page {
+    pub(super) scope: Arc<str>,
+    pub(super) standing: Standing,
+    pub(super) after: Option<Arc<str>>,
+    pub(super) limit: usize,
+}
+
+impl Ledger {
+    /// Asks for a key. The same owner asks again where an answer was lost, and is told that the key is its own.
+    pub(super) async fn claim(&self, claim: &Claim, number: u64) -> Result<Claimed, Failure> {
+        let call = row::claim(self.names.of(&claim.place), claim, number);
+        let answer = self.line.call(&call, Repeat::Harmless).await?;
+        row::claimed(answer).map_err(|error| Failure { error, unanswered: false, passing: false })
+    }
+
+    /// Gives back what a claim may have been granted whose answer nobody heard.
+    pub(super) async fn disclaim(&self, claim: &Claim, number: u64) {
+        let call = row::disclaim(self.names.of(&claim.place), claim, number);
+        self.insist(&call).await;
+    }
+
+    /// Asks again and again what nobody is left to ask again, until the lease ends it anyway.
+    pub(super) async fn insist(&self, call: &Call) {
+        for _ in 0..TRIES {
+            match self.line.call(call, Repeat::Harmless).await {
+                Err(failure) if failure.passing => sleep(AGAIN).await,
+                _ => break,
+            }
+        }
+    }
+
+    pub(super) async fn renew(&self, holds: Vec<Hold>, lease: Duration) -> Result<Vec<bool>, StoreError> {
+        let mut renewed = Vec::with_capacity(holds.len());
+        for some in holds.chunks(MANY) {
+            let calls = some.iter().map(|hold| row::renew(self.names.of(&hold.place), hold, lease)).collect();
+            for answer in self.all(calls).await? {
+                renewed.push(row::renewed(answer)?);
+            }
+        }
+        Ok(renewed)
+    }
+
+    pub(super) async fn peek(&self, place: &Place) -> Result<Option<Glimpse>, StoreError> {
+        let call = row::peek(self.names.of(place), place);
+        row::seen(self.line.call(&call, Repeat::Harmless).await?)
+    }
+
+    pub(super) async fn forget(&self, place: &Place) -> Result<bool, StoreError> {
+        let call = row::forget(self.names.of(place), place);
+        row::yes(self.line.call(&call, Repeat::Misleading).await?)
+    }
+
+    pub(super) async fn resolve(
+        &self,
+        place: &Place,
+        outcome: Vec<u8>,
+        retention: Option<Duration>,
+    ) -> Result<bool, StoreError> {
+        let call = row::resolve(self.names.of(place), place, outcome, retention);
+        row::yes(self.line.call(&call, Repeat::Misleading).await?)
+    }
+
+    pub(super) async fn list(&self, page: &Page) -> Result<Vec<Glimpse>, StoreError> {
+        if page.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let is_after = |key: &str| page.after.as_deref().is_none_or(|after| key > after);
+        let found = self.line.names(&self.names.pattern(&page.scope)).await?;
+        let mut named: Vec<(String, Vec<u8>)> = Vec::new();
+        let mut digests = Vec::new();
+        for name in found {
+            match self.names.key(&page.scope, &name) {
+                Some(key) if is_after(&key) => named.push((key, name)),
+                Some(_) => {}
+                None => digests.push(name),
+            }
+        }
+        // What stands under a digest says its key itself, so all of those are read.
+        for seen in self.glimpses(digests).await? {
+            if is_after(&seen.place.key) {
+                named.push((seen.place.key.to_string(), self.names.of(&seen.place)));
+            }
+        }
+        named.sort_unstable();
+        named.dedup();
+        let mut listed = Vec::new();
+        for some in named.chunks(MANY) {
+            let seen = self.glimpses(some.iter().map(|(_, name)| name.clone()).collect()).await?;
+            listed.extend(
+                seen.into_iter().filter(|seen| seen.standing == page.standing && seen.place.scope == page.scope),
+            );
+            if listed.len() >= page.limit {
+                break;
+            }
+        }
+        listed.truncate(page.limit);
+        Ok(listed)
+    }
+
+    /// What stands under some names, in their order; what is gone is left out.
+    async fn glimpses(&self, names: Vec<Vec<u8>>) -> Result<Vec<Glimpse>, StoreError> {
+        let answers = self.all(names.into_iter().map(row::peek_at).collect()).await?;
+        answers.into_iter().filter_map(|answer| row::seen(answer).transpose()).collect()
+    }
+
+    /// The answers to calls that are made beside each other, in their order.
+    async fn all(&self, calls: Vec<Call>) -> Result<Vec<Value>, StoreError> {
+        let mut asked = JoinSet::new();
+        let mut answers: Vec<Value> = vec![Value::Nil; calls.len()];
+        for (index, call) in calls.into_iter().enumerate() {
+            let line = self.line.clone();
+            asked.spawn(async move { (index, line.call(&call, Repeat::Harmless).await) });
+        }
+        while let Some(answer) = asked.join_next().await {
+            let (index, answer) =
+                answer.map_err(|error| StoreError::caused("a request to Redis was not made", error))?;
+            if let Some(place) = answers.get_mut(index) {
+                *place = answer?;
+            }
+        }
+        Ok(answers)
+    }
+}

@@ -1,0 +1,78 @@
+//! The verbs as scripts, which the server runs one after the other: each is one command, on one key.
+
+use ::redis::{Cmd, cmd};
+use once_cell::sync::Lazy;
+
+macro_rules! script {
+    ($name:ident, guarded, $file:literal) => {
+        pub(super) static $name: Lazy<Script> = Lazy::new(|| {
+            Script::new(concat!(
+                include_str!("script/record.lua"),
+                include_str!("script/guard.lua"),
+                include_str!($file)
+            ))
+        });
+    };
+    ($name:ident, $file:literal) => {
+        pub(super) static $name: Lazy<Script> =
+            Lazy::new(|| Script::new(concat!(include_str!("script/record.lua"), include_str!($file))));
+    };
+}
+
+script!(CLAIM, guarded, "script/claim.lua");
+script!(RENEW, guarded, "script/renew.lua");
+script!(COMPLETE, guarded, "script/complete.lua");
+script!(RELEASE, guarded, "script/release.lua");
+script!(FORGET, "script/forget.lua");
+script!(DISCLAIM, guarded, "script/disclaim.lua");
+script!(RESOLVE, guarded, "script/resolve.lua");
+script!(PEEK, guarded, "script/peek.lua");
+
+/// Lets a server that is full write nevertheless. Servers before 7.0 do not know it.
+const ALLOW_OOM: &str = "#!lua flags=allow-oom\n";
+
+/// One verb, as text and as the digest by which the server knows it.
+pub(super) struct Script {
+    plain: Text,
+    /// For what must be written down also when the server is full, since it has happened already.
+    forced: Text,
+}
+
+struct Text {
+    code: String,
+    digest: String,
+}
+
+impl Text {
+    fn new(code: String) -> Self {
+        let digest = ::redis::Script::new(&code).get_hash().to_owned();
+        Self { code, digest }
+    }
+}
+
+/// What is asked: a verb, the record's name, and what the verb has to know.
+pub(super) struct Call {
+    pub(super) script: &'static Script,
+    pub(super) name: Vec<u8>,
+    pub(super) arguments: Vec<Vec<u8>>,
+    pub(super) forced: bool,
+}
+
+impl Script {
+    fn new(code: &str) -> Self {
+        Self { plain: Text::new(code.to_owned()), forced: Text::new(format!("{ALLOW_OOM}{code}")) }
+    }
+}
+
+impl Call {
+    /// A request, by digest or with the whole text.
+    pub(super) fn command(&self, whole: bool, knows_flags: bool) -> Cmd {
+        let text = if self.forced && knows_flags { &self.script.forced } else { &self.script.plain };
+        let mut command = if whole { cmd("EVAL") } else { cmd("EVALSHA") };
+        command.arg(if whole { &text.code } else { &text.digest }).arg(1).arg(&self.name);
+        for argument in &self.arguments {
+            command.arg(argument);
+        }
+        command
+    }
+}

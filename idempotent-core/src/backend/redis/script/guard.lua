@@ -1,0 +1,3 @@
+if unreadable then
+  return {'unreadable'}
+end

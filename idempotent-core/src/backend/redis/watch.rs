@@ -1,0 +1,159 @@
+//! Waiting for a record to change: told by the server, or found by looking.
+
+use super::connection::Line;
+use ::redis::Value;
+use event_listener::{Event, EventListener};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+/// How often one looks where changes are told, in case one was not.
+const TOLD: Duration = Duration::from_secs(1);
+/// How often one looks where nothing is told: more seldom the longer it lasts.
+const FIRST: Duration = Duration::from_millis(2);
+const LONGEST: Duration = Duration::from_millis(100);
+
+/// Who waits in this process, and for what.
+#[derive(Default)]
+pub(super) struct Watch {
+    entries: Mutex<HashMap<Vec<u8>, Entry>>,
+}
+
+/// All who wait for one record, and the one task that looks at it for them.
+struct Entry {
+    event: Arc<Event>,
+    waiters: usize,
+    stirred: Arc<Notify>,
+    task: AbortHandle,
+}
+
+impl Watch {
+    fn entries(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a record from here on.
+    pub(super) fn enter(self: &Arc<Self>, runtime: &Handle, line: &Arc<Line>, name: Vec<u8>) -> Waiter {
+        let mut entries = self.entries();
+        let entry = entries.entry(name.clone()).or_insert_with(|| {
+            let (event, stirred) = (Arc::new(Event::new()), Arc::new(Notify::new()));
+            let lookout = Lookout {
+                watch: self.clone(),
+                line: line.clone(),
+                name: name.clone(),
+                event: event.clone(),
+                stirred: stirred.clone(),
+            };
+            Entry { event, waiters: 0, stirred, task: runtime.spawn(lookout.run()).abort_handle() }
+        });
+        entry.waiters += 1;
+        let event = entry.event.clone();
+        Waiter { listener: event.listen(), event, name, watch: self.clone() }
+    }
+
+    /// Looks at the records of which the server says that they changed: at all, where it names none.
+    pub(super) fn changed(&self, names: &[Value]) {
+        let entries = self.entries();
+        for value in names {
+            match value {
+                Value::Array(names) => {
+                    for name in names {
+                        if let Value::BulkString(name) = name
+                            && let Some(entry) = entries.get(name)
+                        {
+                            entry.stirred.notify_one();
+                        }
+                    }
+                }
+                _ => entries.values().for_each(|entry| entry.stirred.notify_one()),
+            }
+        }
+    }
+
+    /// Looks at every record that somebody waits for.
+    pub(super) fn stir_all(&self) {
+        self.entries().values().for_each(|entry| entry.stirred.notify_one());
+    }
+}
+
+/// One who waits.
+pub(super) struct Waiter {
+    listener: EventListener,
+    event: Arc<Event>,
+    name: Vec<u8>,
+    watch: Arc<Watch>,
+}
+
+impl Future for Waiter {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.listener).poll(cx)
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut entries = self.watch.entries();
+        let Some(entry) = entries.get_mut(&self.name) else { return };
+        if Arc::ptr_eq(&entry.event, &self.event) {
+            entry.waiters -= 1;
+            if entry.waiters == 0 {
+                entry.task.abort();
+                entries.remove(&self.name);
+            }
+        }
+    }
+}
+
+/// The task that looks at one record.
+struct Lookout {
+    watch: Arc<Watch>,
+    line: Arc<Line>,
+    name: Vec<u8>,
+    event: Arc<Event>,
+    stirred: Arc<Notify>,
+}
+
+impl Lookout {
+    async fn run(self) {
+        let mut seen = None;
+        let mut pace = FIRST;
+        // Where nothing can be seen, who waits asks for itself, and is told what is wrong.
+        while let Ok((holder, told)) = self.line.look(&self.name).await {
+            // Only a body that runs is waited for. Whoever came later than a change finds this out by asking.
+            let changed = holder.is_none() || seen.is_some_and(|before| before != holder);
+            if changed {
+                break;
+            }
+            seen = Some(holder);
+            let pause = if told { TOLD } else { pace };
+            pace = (pace * 3 / 2).min(LONGEST);
+            let _ = timeout(jittered(pause), self.stirred.notified()).await;
+        }
+        self.announce();
+    }
+
+    fn announce(self) {
+        let mut entries = self.watch.entries();
+        if entries.get(&self.name).is_some_and(|entry| Arc::ptr_eq(&entry.event, &self.event)) {
+            entries.remove(&self.name);
+        }
+        drop(entries);
+        // Wakers are the callers' code: they run without the lock.
+        self.event.notify(usize::MAX);
+    }
+}
+
+/// A span that is up to a quarter shorter or longer, so that processes that wait do not look all at once.
+fn jittered(span: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() % 1024;
+    span * 3 / 4 + span / 2048 * u32::try_from(random).unwrap_or(0)
+}

@@ -1,0 +1,44 @@
+//! Calls as spans of the crate `tracing`.
+
+use super::answer::Answer;
+use crate::key::Text;
+use std::time::Duration;
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+
+/// Keys are not shown: their digest is, which is made only where somebody looks.
+pub(super) fn span(scope: &'static str, text: &Text) -> Span {
+    let span = info_span!(
+        target: "idempotently",
+        "idempotent",
+        operation = scope,
+        key = Empty,
+        outcome = Empty,
+        attempt = Empty,
+        waited = Empty,
+        error = Empty,
+    );
+    if !span.is_disabled()
+        && let Some(key) = text.to_key()
+    {
+        span.record("key", key.digest().as_str());
+    }
+    span
+}
+
+pub(super) fn answered(span: &Span, answer: Answer, waited: Duration) {
+    span.record("outcome", answer.as_str());
+    span.record("waited", u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
+}
+
+#[cfg(feature = "durable")]
+pub(super) fn unrecorded(scope: &str, key: &str, error: &dyn std::error::Error) {
+    tracing::warn!(
+        target: "idempotently",
+        operation = scope,
+        key = crate::key::digest_of_text(key).as_str(),
+        outcome = Answer::Unrecorded.as_str(),
+        error = %error,
+        "the store could not be reached, so an outcome is not recorded yet; it is tried again until it is",
+    );
+}

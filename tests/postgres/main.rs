@@ -1,0 +1,13 @@
+//! `PostgresStore` against real servers: what it is opened with, what it sends, and what becomes of faults.
+
+#![cfg(feature = "postgres")]
+
+mod counting;
+#[cfg(feature = "contract")]
+mod crowded;
+mod faults;
+mod opening;
+mod proxy;
+mod support;
+mod waiting;
+mod worn;

@@ -1,0 +1,200 @@
+//! The end of a program: what is waited for, for how long, and what is left.
+
+#![cfg(all(feature = "durable", feature = "tokio"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "durable/away.rs"]
+mod away;
+
+use away::Away;
+use futures_lite::future::{block_on, poll_once};
+use idempotently::{Error, OnInterruption, Operation, Records, SharedStore, Shutdown, blocking, shutdown};
+use std::future::pending;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+
+const RETRY: OnInterruption = OnInterruption::Retry;
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
+/// Long enough for what is done at once.
+const BRIEF: Duration = Duration::from_millis(30);
+
+/// What is under way is the whole process's, so these tests run one after the other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    assert_eq!(blocking::shutdown(LONG), Shutdown::default(), "an earlier test left something behind");
+    guard
+}
+
+fn one_thread() -> Runtime {
+    Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+/// Bodies, outcomes and releases.
+fn left(left: Shutdown) -> [usize; 3] {
+    assert_eq!(left.is_complete(), left == Shutdown::default());
+    [left.bodies, left.unrecorded, left.releases]
+}
+
+#[test]
+fn where_nothing_is_under_way_it_is_over_at_once() {
+    let _alone = alone();
+    let started = Instant::now();
+    assert!(block_on(poll_once(shutdown(Duration::MAX))).unwrap().is_complete());
+    assert!(block_on(poll_once(shutdown(Duration::ZERO))).unwrap().is_complete());
+    assert!(blocking::shutdown(LONG).is_complete());
+    assert!(started.elapsed() < LONG);
+}
+
+#[test]
+fn it_waits_for_detached_bodies_and_wakes_when_the_last_one_ends() {
+    static WORK: Operation = Operation::new("shutdown.bodies");
+    let _alone = alone();
+    let (go, gone) = tokio::sync::oneshot::channel();
+    one_thread().block_on(async {
+        let body = async move || gone.await.unwrap();
+        let mut call = Box::pin(WORK.call(&1).run_detached(body));
+        assert!(poll_once(&mut call).await.is_none());
+        drop(call);
+        assert_eq!(left(shutdown(BRIEF).await), [1, 0, 0]);
+        let mut over = Box::pin(shutdown(LONG));
+        assert!(poll_once(&mut over).await.is_none());
+        go.send(7u8).unwrap();
+        assert_eq!(left(over.await), [0, 0, 0]);
+        assert_eq!(WORK.call(&1).run_detached(async || 8u8).await.unwrap(), 7, "calls are answered as before");
+        assert_eq!(WORK.call(&2).run_detached(async || 8u8).await.unwrap(), 8, "and new ones run");
+    });
+}
+
+#[test]
+fn a_thread_waits_for_bodies_too() {
+    static WORK: Operation = Operation::new("shutdown.thread");
+    let _alone = alone();
+    let (go, gone) = tokio::sync::oneshot::channel::<u8>();
+    let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let inside = runtime.enter();
+    let mut call = Box::pin(WORK.call(&1).run_detached(async move || gone.await.unwrap()));
+    assert!(block_on(poll_once(&mut call)).is_none());
+    let over = thread::spawn(|| blocking::shutdown(LONG));
+    go.send(7).unwrap();
+    assert_eq!(left(over.join().unwrap()), [0, 0, 0]);
+    assert_eq!(block_on(call).unwrap(), 7);
+    drop(inside);
+}
+
+#[test]
+fn a_body_whose_runtime_ended_is_not_under_way() {
+    static WORK: Operation = Operation::new("shutdown.ended");
+    static CHARGE: Operation = Operation::new("shutdown.ended.durable").interrupted(RETRY);
+    let _alone = alone();
+    let runtime = one_thread();
+    let store = SharedStore::new(Away::new());
+    let mut plain = Box::pin(WORK.call(&1).run_detached(pending::<u8>));
+    let mut durable = Box::pin(CHARGE.call(&1).store(&store).try_run_detached(pending::<Result<u16, Error>>));
+    runtime.block_on(async {
+        assert!(poll_once(&mut plain).await.is_none());
+        assert!(poll_once(&mut durable).await.is_none());
+        assert_eq!(left(shutdown(BRIEF).await), [2, 0, 0]);
+    });
+    drop(runtime);
+    assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
+}
+
+#[test]
+fn outcomes_that_the_store_did_not_take_are_brought_or_reported() {
+    static CHARGE: Operation = Operation::new("shutdown.late").interrupted(RETRY);
+    let _alone = alone();
+    let away = Away::new();
+    let store = SharedStore::new(away.clone());
+    let call = CHARGE.call("k").store(&store).try_run(|| {
+        away.goes();
+        Ok::<u8, Error>(1)
+    });
+    assert_eq!(call.unwrap(), 1);
+    assert_eq!(left(blocking::shutdown(BRIEF)), [0, 1, 0]);
+    away.comes_back();
+    assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
+    assert_eq!(CHARGE.call("k").store(&store).try_run(|| Ok::<u8, Error>(2)).unwrap(), 1);
+}
+
+#[test]
+fn a_late_outcome_is_brought_also_when_the_last_user_of_its_store_is_gone() {
+    static CHARGE: Operation = Operation::new("shutdown.orphan").interrupted(RETRY);
+    let _alone = alone();
+    let away = Away::new();
+    let store = SharedStore::new(away.clone());
+    let call = CHARGE.call("k").store(&store).try_run(|| {
+        away.goes();
+        Ok::<u8, Error>(1)
+    });
+    assert_eq!(call.unwrap(), 1);
+    drop(store);
+    away.failures(3);
+    away.comes_back();
+    assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
+    let store = SharedStore::new(away);
+    assert_eq!(CHARGE.call("k").store(&store).try_run(|| Ok::<u8, Error>(2)).unwrap(), 1);
+}
+
+#[test]
+fn an_outcome_on_its_way_outlives_the_caller_that_sends_it() {
+    static CHARGE: Operation = Operation::new("shutdown.sending").interrupted(RETRY);
+    let _alone = alone();
+    let away = Away::new();
+    let store = SharedStore::new(away.clone());
+    let mut call = Box::pin(CHARGE.call("k").store(&store).try_run_async(async || {
+        away.falls_silent();
+        Ok::<u8, Error>(1)
+    }));
+    assert!(block_on(poll_once(&mut call)).is_none());
+    assert_eq!(left(blocking::shutdown(BRIEF)), [0, 1, 0]);
+    drop(call);
+    away.comes_back();
+    assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
+    assert_eq!(store.unrecorded(), 0);
+    assert_eq!(CHARGE.call("k").store(&store).try_run(|| Ok::<u8, Error>(2)).unwrap(), 1);
+}
+
+#[test]
+fn releases_are_waited_for_and_those_without_an_answer_are_reported() {
+    static CHARGE: Operation = Operation::new("shutdown.releases").interrupted(RETRY);
+    let _alone = alone();
+    let away = Away::new();
+    let store = SharedStore::new(away.clone());
+    for key in 0..40u8 {
+        let failed = CHARGE.call(&key).store(&store).try_run(|| {
+            away.falls_silent();
+            Err::<u8, Error>(CHARGE.call("").run(|| 1).unwrap_err())
+        });
+        assert!(failed.is_err());
+        away.comes_back();
+    }
+    assert_eq!(left(blocking::shutdown(BRIEF)), [0, 0, 40]);
+    assert_eq!(left(blocking::shutdown(BRIEF)), [0, 0, 40], "they are kept");
+    drop(store);
+    assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_file_has_what_was_given_back() {
+    use idempotently::backend::sqlite::SqliteStore;
+    static CHARGE: Operation = Operation::new("shutdown.sqlite").interrupted(RETRY);
+    let _alone = alone();
+    let path = std::env::temp_dir().join(format!("idempotently-shutdown-{}.db", std::process::id()));
+    let store = SharedStore::new(SqliteStore::open(&path).unwrap());
+    for key in 0..100u8 {
+        assert!(CHARGE.call(&key).store(&store).try_run(|| Err::<u8, _>(anyhow::anyhow!("no"))).is_err());
+    }
+    assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
+    for key in 0..100u8 {
+        assert!(Records::of(&store).peek("shutdown.sqlite", &key).unwrap().is_none());
+    }
+    drop(store);
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+    }
+}
