@@ -14,6 +14,8 @@ use idempotently::backend::sqlite::{SqliteOptions, SqliteStore, Synchronous};
 
 const OURS: &str = "SqliteStore";
 const BARE: &str = "rusqlite";
+/// Who need not wait for anybody to take turns with is faster than many.
+const ALONE: &str = "rusqlite, one caller";
 
 pub(super) fn measure(effort: &Effort) -> Vec<Table> {
     let runtime = runtime();
@@ -29,12 +31,19 @@ pub(super) fn measure(effort: &Effort) -> Vec<Table> {
         for work in Work::ALL {
             for &callers in effort.callers {
                 let what = (work, callers);
-                let contenders = vec![
+                let shares = work == Work::Fresh && callers > 1;
+                let mut contenders = vec![
                     contender(OURS, &runtime, &ours, what, effort),
                     contender(BARE, &runtime, &bare, what, effort),
                 ];
+                if shares {
+                    contenders.push(contender(ALONE, &runtime, &bare, (work, 1), effort));
+                }
                 let results = compete(contenders, effort.rounds, Turn::Calls(1));
                 table.outpace(&work.by(callers), &results, (OURS, BARE), budget(work, callers));
+                if shares {
+                    table.outpace(&work.by(callers), &results, (OURS, ALONE), budget(work, callers));
+                }
             }
         }
         let stores = [SharedStore::new(open()), SharedStore::new(open())];

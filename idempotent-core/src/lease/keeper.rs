@@ -32,6 +32,8 @@ struct Inner {
 struct Work {
     leases: BTreeMap<u64, Kept>,
     late: Vec<Late>,
+    /// How many of them are being tried just now.
+    trying: usize,
     /// When the late outcomes are tried.
     late_at: Option<Instant>,
     next_id: u64,
@@ -108,7 +110,8 @@ impl Keeper {
     }
 
     pub(super) fn unrecorded(&self) -> usize {
-        self.0.work().late.len()
+        let work = self.0.work();
+        work.late.len() + work.trying
     }
 }
 
@@ -189,9 +192,13 @@ impl Inner {
     fn record(&self, late: Vec<Late>) {
         for mut late in late {
             let asked = self.store.complete(late.hold.clone(), late.outcome.clone(), late.retention);
-            if let Err(error) = block_on(asked) {
-                late.tell(&error);
-                let mut work = self.work();
+            let answer = block_on(asked);
+            if let Err(error) = &answer {
+                late.tell(error);
+            }
+            let mut work = self.work();
+            work.trying -= 1;
+            if answer.is_err() {
                 work.late.push(late);
                 work.late_at = Some(Instant::now() + AGAIN);
             }
@@ -225,6 +232,7 @@ impl Work {
         match self.late_at {
             Some(at) if at <= now => {
                 self.late_at = None;
+                self.trying = self.late.len();
                 mem::take(&mut self.late)
             }
             _ => Vec::new(),
