@@ -41,7 +41,7 @@ impl Shutdown {
 /// caller's to wait for. Nothing is closed: calls that are made afterwards work as before, and it may be called again.
 ///
 /// Await it on the runtime that the detached bodies run on; a program without one calls
-/// [`blocking::shutdown`](crate::shutdown::blocking::shutdown).
+/// [`blocking::shutdown`].
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
