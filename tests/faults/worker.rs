@@ -45,12 +45,18 @@ fn tell_answer(answer: &Result<String, Error>) {
     }
 }
 
+/// How long a body takes that a crowd waits for: nothing tells when the last of the crowd has come to wait, and whoever
+/// comes later asks the store for itself.
+const LONG_ENOUGH: Duration = Duration::from_millis(400);
+
 fn call(operation: &Operation, store: &SharedStore, key: &str, value: &str, waits: bool) -> Result<String, Error> {
     operation.call(key).store(store).try_run(|| {
         let execution = current().unwrap();
         tell(&format!("began {} {}", execution.token(), execution.attempt()));
         if waits {
             std::io::stdin().lock().read_line(&mut String::new()).unwrap();
+        } else {
+            thread::sleep(LONG_ENOUGH);
         }
         Ok(value.to_owned())
     })
