@@ -4,6 +4,8 @@ use crate::stores::{Shareable, fresh_key};
 use idempotently::store::Standing;
 use idempotently::{Error, OnInterruption, Operation, Records, connect};
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
@@ -28,15 +30,21 @@ const CALLS: u64 = 400;
 pub(crate) fn calls_that_are_dropped_leave_no_claim_behind(records: &dyn Shareable) {
     let store = connect(&records.url()).unwrap();
     let random = RandomState::new();
+    let begun = Arc::new(AtomicU64::new(0));
     for batch in 0..20 {
+        // The later they are dropped, the more of them have begun, however busy the machine is.
+        let latest = 2_000 << (batch / 4);
         // Half of them are dropped by their time-outs, half by the end of their runtime.
         let by_the_end = batch % 2 == 0;
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         for call in 0..CALLS / 20 {
-            let (store, key) = (store.clone(), fresh_key());
-            let moment = Duration::from_micros(random.hash_one((batch, call)) % 4_000);
+            let (store, key, begun) = (store.clone(), fresh_key(), begun.clone());
+            let moment = Duration::from_micros(random.hash_one((batch, call)) % latest);
             let pending = async move {
-                let body = async || std::future::pending::<Result<u8, Error>>().await;
+                let body = async || {
+                    begun.fetch_add(1, Ordering::Relaxed);
+                    std::future::pending::<Result<u8, Error>>().await
+                };
                 DROPPED.call(&key).store(&store).try_run_async(body).await
             };
             if by_the_end {
@@ -45,9 +53,10 @@ pub(crate) fn calls_that_are_dropped_leave_no_claim_behind(records: &dyn Shareab
                 runtime.spawn(async move { tokio::time::timeout(moment, pending).await });
             }
         }
-        thread::sleep(Duration::from_micros(4_000 + random.hash_one(batch) % 2_000));
+        thread::sleep(Duration::from_micros(random.hash_one(batch) % latest));
         runtime.shutdown_timeout(Duration::from_secs(10));
     }
+    assert!(begun.load(Ordering::Relaxed) > 0, "nothing was left to be given back");
     let records = Records::of(&store);
     let start = Instant::now();
     // The releases are on their way; there is nothing that tells when the last one has arrived but the records.

@@ -6,6 +6,7 @@
 
 mod crowd;
 mod dropping;
+mod lost;
 mod outage;
 mod processes;
 mod stores;
@@ -32,6 +33,8 @@ on_every_store! {
     a_killed_body_is_run_again_where_that_was_chosen in processes
     a_killed_body_is_never_run_again_where_that_was_chosen in processes
     a_process_stopped_past_its_lease_gets_the_winners_outcome in processes
+    a_process_stopped_past_its_lease_is_told_and_cannot_record in processes
+    a_process_stopped_past_its_lease_cannot_give_away_what_the_winner_holds in processes
     four_processes_with_a_hundred_callers_run_once in crowd
     a_blocking_call_inside_a_runtime_of_one_thread_answers in dropping
     calls_that_are_dropped_leave_no_claim_behind in dropping

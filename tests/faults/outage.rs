@@ -2,6 +2,8 @@
 
 #![cfg(any(feature = "postgres", feature = "redis"))]
 
+use crate::stores::{Remote, fresh_key};
+use idempotent_servers::Proxy;
 use idempotently::{Error, ErrorKind, OnInterruption, Operation, Records, SharedStore, connect};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -50,33 +52,62 @@ impl Server for idempotent_servers::Postgres {
     }
 }
 
+/// A server that stays, and the way there, which does not.
+struct Way {
+    url: String,
+    proxy: Proxy,
+    /// Whether what is on its way is held, and not lost.
+    holds: bool,
+}
+
+impl Way {
+    fn to(records: &impl Remote, holds: bool) -> Self {
+        let proxy = Proxy::to(records.port()).unwrap();
+        Self { url: records.url_by(proxy.port()), proxy, holds }
+    }
+}
+
+impl Server for Way {
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    fn stop(&mut self) {
+        if self.holds { self.proxy.hold() } else { self.proxy.cut() }
+    }
+
+    fn start(&mut self) {
+        self.proxy.heal();
+    }
+}
+
 fn charge(store: &SharedStore, key: &str) -> Result<String, Error> {
     REFUSED.call(key).store(store).try_run(|| Ok("charged".to_owned()))
 }
 
 fn a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(server: &mut dyn Server) {
-    let store = connect(&server.url()).unwrap();
-    assert_eq!(charge(&store, "before").unwrap(), "charged");
+    let (store, before, during, after) = (connect(&server.url()).unwrap(), fresh_key(), fresh_key(), fresh_key());
+    assert_eq!(charge(&store, &before).unwrap(), "charged");
     server.stop();
     let start = Instant::now();
-    let refused = REFUSED.call("during").store(&store).try_run(|| -> Result<String, Error> { panic!("it is away") });
+    let refused = REFUSED.call(&during).store(&store).try_run(|| -> Result<String, Error> { panic!("it is away") });
     let took = start.elapsed();
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Store);
     assert!(took < PROMISED, "{took:?}");
     server.start();
     let start = Instant::now();
     // The connections come back by themselves, some moments after the server does.
-    while let Err(error) = charge(&store, "after") {
+    while let Err(error) = charge(&store, &after) {
         assert!(error.kind() == ErrorKind::Store && start.elapsed() < PATIENCE, "{error:?}");
     }
-    assert_eq!(charge(&store, "before").unwrap(), "charged");
+    assert_eq!(charge(&store, &before).unwrap(), "charged");
 }
 
 fn an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(server: &mut dyn Server) {
-    let store = connect(&server.url()).unwrap();
+    let (store, key) = (connect(&server.url()).unwrap(), fresh_key());
     let server = Mutex::new(server);
     let server = || server.lock().unwrap_or_else(PoisonError::into_inner);
-    let outcome = LATE.call("key").store(&store).try_run(|| {
+    let outcome = LATE.call(&key).store(&store).try_run(|| {
         server().stop();
         Ok::<_, Error>("charged".to_owned())
     });
@@ -88,8 +119,8 @@ fn an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(ser
         assert!(start.elapsed() < PATIENCE, "it is never recorded");
         thread::sleep(Duration::from_millis(20));
     }
-    assert!(Records::of(&store).peek("faults.away.late", "key").unwrap().is_some());
-    let replayed = LATE.call("key").store(&store).try_run(|| -> Result<String, Error> { panic!("it is recorded") });
+    assert!(Records::of(&store).peek("faults.away.late", &key).unwrap().is_some());
+    let replayed = LATE.call(&key).store(&store).try_run(|| -> Result<String, Error> { panic!("it is recorded") });
     assert_eq!(replayed.unwrap(), "charged");
 }
 
@@ -111,6 +142,34 @@ mod redis {
     fn an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back() {
         super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(&mut server());
     }
+
+    #[test]
+    fn a_way_that_is_cut_refuses_in_time_and_serves_when_it_is_back() {
+        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut super::Way::to(
+            &crate::stores::Redis,
+            false,
+        ));
+    }
+
+    #[test]
+    fn a_way_that_holds_all_refuses_in_time_and_serves_when_it_is_back() {
+        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut super::Way::to(
+            &crate::stores::Redis,
+            true,
+        ));
+    }
+
+    #[test]
+    fn an_outcome_that_was_cut_off_is_recorded_when_the_way_is_back() {
+        let way = &mut super::Way::to(&crate::stores::Redis, false);
+        super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(way);
+    }
+
+    #[test]
+    fn an_outcome_that_was_held_is_recorded_when_the_way_is_back() {
+        let way = &mut super::Way::to(&crate::stores::Redis, true);
+        super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(way);
+    }
 }
 
 #[cfg(feature = "postgres")]
@@ -130,5 +189,33 @@ mod postgres {
     #[test]
     fn an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back() {
         super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(&mut server());
+    }
+
+    #[test]
+    fn a_way_that_is_cut_refuses_in_time_and_serves_when_it_is_back() {
+        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut super::Way::to(
+            &crate::stores::Postgres,
+            false,
+        ));
+    }
+
+    #[test]
+    fn a_way_that_holds_all_refuses_in_time_and_serves_when_it_is_back() {
+        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut super::Way::to(
+            &crate::stores::Postgres,
+            true,
+        ));
+    }
+
+    #[test]
+    fn an_outcome_that_was_cut_off_is_recorded_when_the_way_is_back() {
+        let way = &mut super::Way::to(&crate::stores::Postgres, false);
+        super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(way);
+    }
+
+    #[test]
+    fn an_outcome_that_was_held_is_recorded_when_the_way_is_back() {
+        let way = &mut super::Way::to(&crate::stores::Postgres, true);
+        super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(way);
     }
 }

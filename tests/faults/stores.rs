@@ -37,6 +37,19 @@ impl Shareable for Sqlite {
     }
 }
 
+/// Records on a server.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) trait Remote {
+    fn port(&self) -> u16;
+    /// Where it is for those that take another way, which begins at this port.
+    fn url_by(&self, port: u16) -> String;
+}
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+fn by(url: &str, own: u16, port: u16) -> String {
+    url.replace(&format!(":{own}"), &format!(":{port}"))
+}
+
 #[cfg(feature = "postgres")]
 pub(crate) struct Postgres;
 
@@ -47,6 +60,17 @@ impl Shareable for Postgres {
     }
 }
 
+#[cfg(feature = "postgres")]
+impl Remote for Postgres {
+    fn port(&self) -> u16 {
+        idempotent_servers::Postgres::shared().port()
+    }
+
+    fn url_by(&self, port: u16) -> String {
+        by(&self.url(), self.port(), port)
+    }
+}
+
 #[cfg(feature = "redis")]
 pub(crate) struct Redis;
 
@@ -54,5 +78,16 @@ pub(crate) struct Redis;
 impl Shareable for Redis {
     fn url(&self) -> String {
         idempotent_servers::Redis::shared().url()
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Remote for Redis {
+    fn port(&self) -> u16 {
+        idempotent_servers::Redis::shared().port()
+    }
+
+    fn url_by(&self, port: u16) -> String {
+        by(&self.url(), self.port(), port)
     }
 }

@@ -1,6 +1,6 @@
 //! Another process: this very test program, told by its environment to make one call.
 
-use idempotently::{Error, OnInterruption, Operation, SharedStore, connect, current};
+use idempotently::{Error, Execution, OnInterruption, Operation, SharedStore, connect, current};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -28,6 +28,8 @@ fn worker() {
     match *what {
         "retry" => tell_answer(&call(&RETRIED, &store, key, value, true)),
         "fail" => tell_answer(&call(&FAILED, &store, key, value, true)),
+        "notice" => tell_answer(&notice(&store, key, value)),
+        "give up" => give_up(&store, key, value),
         "crowd" => crowd(&store, key, value),
         other => panic!("not a job: {other}"),
     }
@@ -49,17 +51,49 @@ fn tell_answer(answer: &Result<String, Error>) {
 /// comes later asks the store for itself.
 const LONG_ENOUGH: Duration = Duration::from_millis(400);
 
+fn tell_begin() -> Execution {
+    let execution = current().unwrap();
+    tell(&format!("began {} {}", execution.token(), execution.attempt()));
+    execution
+}
+
+fn wait_to_go() {
+    std::io::stdin().lock().read_line(&mut String::new()).unwrap();
+}
+
 fn call(operation: &Operation, store: &SharedStore, key: &str, value: &str, waits: bool) -> Result<String, Error> {
     operation.call(key).store(store).try_run(|| {
-        let execution = current().unwrap();
-        tell(&format!("began {} {}", execution.token(), execution.attempt()));
+        tell_begin();
         if waits {
-            std::io::stdin().lock().read_line(&mut String::new()).unwrap();
+            wait_to_go();
         } else {
             thread::sleep(LONG_ENOUGH);
         }
         Ok(value.to_owned())
     })
+}
+
+/// A body that goes on until it is told that somebody else has its key.
+fn notice(store: &SharedStore, key: &str, value: &str) -> Result<String, Error> {
+    RETRIED.call(key).store(store).try_run(|| {
+        let execution = tell_begin();
+        while execution.check().is_ok() {
+            // It is told by the renewal, which comes when it comes.
+            thread::sleep(Duration::from_millis(10));
+        }
+        tell("lost");
+        Ok(value.to_owned())
+    })
+}
+
+/// A body that fails, after which its key would be free.
+fn give_up(store: &SharedStore, key: &str, value: &str) {
+    let failed = RETRIED.call(key).store(store).try_run(|| -> Result<String, Box<dyn std::error::Error>> {
+        tell_begin();
+        wait_to_go();
+        Err(value.into())
+    });
+    tell(&format!("failed {}", failed.unwrap_err()));
 }
 
 fn crowd(store: &SharedStore, key: &str, value: &str) {

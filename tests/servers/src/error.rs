@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 /// Why a server could not be started, and what to do about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerError(String);
 
 impl ServerError {

@@ -1,13 +1,15 @@
 //! Private servers for tests: started on a free port in a temporary folder, and ended by their handle.
 //!
-//! A server dies with the process that started it, also when that one is killed.
+//! A server and its folder go with the process that started it, also when that one is killed.
 
 mod error;
 mod folder;
 mod postgres;
 mod process;
+mod proxy;
 mod redis;
 
 pub use error::ServerError;
 pub use postgres::Postgres;
+pub use proxy::Proxy;
 pub use redis::{Redis, RedisCluster};

@@ -2,8 +2,8 @@
 
 use crate::ServerError;
 use crate::folder::Folder;
-use crate::process::{Process, find, free_port, tied, version};
-use std::path::Path;
+use crate::process::{Process, find, on_a_free_port, tied, version};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -12,6 +12,9 @@ const USER: &str = "tester";
 
 /// What makes a server fast that has nothing to lose.
 const FAST: [(&str, &str); 3] = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
+
+/// Where a folder has the database.
+const DATA: &str = "data";
 
 /// A private PostgreSQL server.
 #[derive(Debug)]
@@ -37,20 +40,14 @@ impl Postgres {
     /// Those of [`start`](Self::start).
     pub fn with_settings(settings: &[(&str, &str)]) -> Result<Self, ServerError> {
         let folder = Folder::new("postgres")?;
-        let data = folder.path().join("data");
         if is_root() {
             own(folder.path())?;
         }
-        let mut command = unprivileged(&find("initdb")?)?;
-        command.args(["--username", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C", "-D"]);
-        let made = command.arg(&data).current_dir(folder.path()).output();
-        let made = made.map_err(|error| ServerError::because("a database cannot be made", error))?;
-        if !made.status.success() {
-            return Err(ServerError::new(String::from_utf8_lossy(&made.stderr)));
-        }
-        let port = free_port()?;
+        let mut copy = unprivileged(&find("cp")?)?;
+        copy.args(["-R", "-p"]).arg(template()?.join(DATA)).arg(folder.path());
+        run("a database cannot be copied", &mut copy)?;
         let settings: Vec<_> = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let process = launch(&folder, port, &settings)?;
+        let (port, process) = on_a_free_port(|port| launch(&folder, port, &settings))?;
         Ok(Self { process, folder, port, settings })
     }
 
@@ -108,6 +105,8 @@ impl Postgres {
     /// Ends it as `pg_ctl stop -m immediate` does: without a checkpoint, as in a crash.
     pub fn stop_immediately(&mut self) {
         let _ = self.process.signal("QUIT");
+        // It does not hear anything else where it is stopped.
+        let _ = self.process.signal("CONT");
         self.process.wait();
     }
 
@@ -128,20 +127,45 @@ impl Drop for Postgres {
     }
 }
 
+/// The folder with the empty database that every server of this process begins as a copy of.
+fn template() -> Result<PathBuf, ServerError> {
+    static TEMPLATE: OnceLock<Result<Folder, ServerError>> = OnceLock::new();
+    let template = TEMPLATE.get_or_init(|| {
+        let folder = Folder::new("postgres")?;
+        if is_root() {
+            own(folder.path())?;
+        }
+        let mut command = unprivileged(&find("initdb")?)?;
+        command.args(["--username", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C", "-D"]);
+        run("a database cannot be made", command.arg(folder.path().join(DATA)).current_dir(folder.path()))?;
+        Ok(folder)
+    });
+    template.as_ref().map(|folder| folder.path().to_owned()).map_err(Clone::clone)
+}
+
+fn run(refused: &str, command: &mut Command) -> Result<(), ServerError> {
+    let output = command.output().map_err(|error| ServerError::because(refused, error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(ServerError::because(refused, String::from_utf8_lossy(&output.stderr)))
+}
+
 fn launch(folder: &Folder, port: u16, settings: &[(String, String)]) -> Result<Process, ServerError> {
-    let log = folder.path().join("log");
+    let (data, log) = (folder.path().join(DATA), folder.path().join("log"));
     let mut command = unprivileged(&find("postgres")?)?;
-    command.arg("-D").arg(folder.path().join("data")).args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k", ""]);
+    command.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k", ""]);
     command.args(["-c", "logging_collector=on", "-c", "log_filename=log", "-c"]);
     command.arg(format!("log_directory={}", folder.path().display())).current_dir(folder.path());
     for (name, value) in settings {
         command.arg("-c").arg(format!("{name}={value}"));
     }
     let mut process = Process::start(command)?;
-    let ready = find("pg_isready")?;
-    process.wait_until_ready(port, &log, || {
-        let asked = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status();
-        asked.is_ok_and(|asked| asked.success())
+    let state = data.join("postmaster.pid");
+    process.wait_until_ready(&log, |pid| {
+        let state = std::fs::read_to_string(&state).unwrap_or_default();
+        let mut lines = state.lines().map(str::trim);
+        lines.next() == Some(&pid.to_string()) && lines.next_back() == Some("ready")
     })?;
     Ok(process)
 }
@@ -165,13 +189,15 @@ fn own(folder: &Path) -> Result<(), ServerError> {
     }
 }
 
-/// A command for a program that ends with this process and is not run as root.
+/// A command for a program that is not run as root, and that ends with this process as in a crash: killed, it would
+/// leave shared memory behind.
 fn unprivileged(program: &Path) -> Result<Command, ServerError> {
+    const CRASH: &str = "QUIT";
     if !is_root() {
-        return tied(program);
+        return tied(program, CRASH);
     }
     let mut command = Command::new(find("setpriv")?);
-    command.args(["--reuid", stand_in(), "--regid", "nogroup", "--clear-groups", "--pdeathsig", "KILL"]);
+    command.args(["--reuid", stand_in(), "--regid", "nogroup", "--clear-groups", "--pdeathsig", CRASH]);
     command.arg("--").arg(program);
     Ok(command)
 }

@@ -1,8 +1,9 @@
 //! Programs: where they are, and children that end with this process.
 
 use crate::ServerError;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -40,17 +41,40 @@ pub(crate) fn version(program: &Path) -> Result<String, ServerError> {
     words.into_iter().find(is_number).map(str::to_owned).ok_or_else(|| ServerError::new(text.clone()))
 }
 
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> Result<u16, ServerError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let address = listener.and_then(|listener| listener.local_addr());
-    address.map(|address| address.port()).map_err(|error| ServerError::because("there is no free port", error))
+/// How often a port is looked for that another process does not take at the same moment.
+const TRIES: usize = 5;
+
+/// Starts a server on a free port.
+pub(crate) fn on_a_free_port(
+    start: impl Fn(u16) -> Result<Process, ServerError>,
+) -> Result<(u16, Process), ServerError> {
+    let mut refused = ServerError::new("there is no free port");
+    for _ in 0..TRIES {
+        let port = free_port()?;
+        match start(port) {
+            Ok(process) => return Ok((port, process)),
+            Err(error) if error.to_string().contains("in use") => refused = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused)
 }
 
-/// A command for a program that is killed when this process ends, however it ends.
-pub(crate) fn tied(program: &Path) -> Result<Command, ServerError> {
+/// A port that was free a moment ago, and is none of those that the kernel gives to clients: one of them could take it
+/// while its server is away. The one ten thousand above, which the node of a cluster needs, is free as well.
+fn free_port() -> Result<u16, ServerError> {
+    let random = RandomState::new();
+    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    (0..1_000)
+        .filter_map(|n: u32| u16::try_from(10_000 + random.hash_one(n) % 12_000).ok())
+        .find(|&port| free(port) && free(port + 10_000))
+        .ok_or_else(|| ServerError::new("there is no free port"))
+}
+
+/// A command for a program that gets a signal when this process ends, however it ends.
+pub(crate) fn tied(program: &Path, signal: &str) -> Result<Command, ServerError> {
     let mut command = Command::new(find("setpriv")?);
-    command.args(["--pdeathsig", "KILL"]).arg("--").arg(program);
+    command.args(["--pdeathsig", signal]).arg("--").arg(program);
     Ok(command)
 }
 
@@ -89,26 +113,20 @@ impl Process {
         self.0.id()
     }
 
-    /// Waits until the port is open and `is_ready`; an early end is an error, with what the log says.
-    pub(crate) fn wait_until_ready(
-        &mut self,
-        port: u16,
-        log: &Path,
-        is_ready: impl Fn() -> bool,
-    ) -> Result<(), ServerError> {
+    /// Waits until it is ready, which it says itself: whoever answers on its port may be somebody else. An early end is
+    /// an error, with what the log says.
+    pub(crate) fn wait_until_ready(&mut self, log: &Path, is_ready: impl Fn(u32) -> bool) -> Result<(), ServerError> {
         let start = Instant::now();
-        loop {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() && is_ready() {
-                return Ok(());
-            }
+        while !is_ready(self.id()) {
             let ended = self.0.try_wait().ok().flatten();
             if ended.is_some() || start.elapsed() > PATIENCE {
                 let log = std::fs::read_to_string(log).unwrap_or_default();
                 return Err(ServerError::new(format!("a server does not answer ({ended:?}):\n{log}")));
             }
-            // There is no event to wait for: the port belongs to another process.
-            thread::sleep(Duration::from_millis(10));
+            // There is no event to wait for: the server belongs to itself.
+            thread::sleep(Duration::from_millis(5));
         }
+        Ok(())
     }
 
     /// Sends a signal by its name.

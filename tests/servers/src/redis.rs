@@ -2,7 +2,8 @@
 
 use crate::ServerError;
 use crate::folder::Folder;
-use crate::process::{Process, find, free_port, tied, version};
+use crate::process::{Process, find, on_a_free_port, tied, version};
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
@@ -32,9 +33,8 @@ impl Redis {
     /// Those of [`start`](Self::start).
     pub fn with_arguments(arguments: &[&str]) -> Result<Self, ServerError> {
         let folder = Folder::new("redis")?;
-        let port = free_port()?;
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let process = launch(&folder, port, &arguments)?;
+        let (port, process) = on_a_free_port(|port| launch(&folder, port, &arguments))?;
         Ok(Self { process, folder, port, arguments })
     }
 
@@ -91,14 +91,14 @@ impl Redis {
 
 fn launch(folder: &Folder, port: u16, arguments: &[String]) -> Result<Process, ServerError> {
     let log = folder.path().join("log");
-    let mut command = tied(&find("redis-server")?)?;
+    let before = std::fs::read(&log).map_or(0, |log| log.len());
+    let mut command = tied(&find("redis-server")?, "KILL")?;
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]).arg("--dir").arg(folder.path());
     command.arg("--logfile").arg(&log).args(arguments);
     let mut process = Process::start(command)?;
-    let cli = find("redis-cli")?;
-    process.wait_until_ready(port, &log, || {
-        let pong = Command::new(&cli).args(["-p", &port.to_string(), "ping"]).output();
-        pong.is_ok_and(|pong| pong.stdout.starts_with(b"PONG"))
+    process.wait_until_ready(&log, |_| {
+        let log = std::fs::read(&log).unwrap_or_default();
+        log.get(before..).is_some_and(|log| String::from_utf8_lossy(log).contains("Ready to accept connections"))
     })?;
     Ok(process)
 }
@@ -116,7 +116,7 @@ impl RedisCluster {
     /// When `redis-server` or `redis-cli` is missing, or the cluster does not come about.
     pub fn start() -> Result<Self, ServerError> {
         let arguments = ["--save", "", "--appendonly", "no", "--cluster-enabled", "yes"];
-        let nodes: Vec<Redis> = (0..3).map(|_| cluster_node(&arguments)).collect::<Result<_, _>>()?;
+        let nodes: Vec<Redis> = (0..3).map(|_| Redis::with_arguments(&arguments)).collect::<Result<_, _>>()?;
         let addresses: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
         let cli = find("redis-cli")?;
         let created = Command::new(&cli)
@@ -141,22 +141,7 @@ impl RedisCluster {
     }
 }
 
-/// A node also needs the port that is ten thousand above its own.
-fn cluster_node(arguments: &[&str]) -> Result<Redis, ServerError> {
-    let mut refused = ServerError::new("no port");
-    for _ in 0..10 {
-        if free_port()? > 55_000 {
-            continue;
-        }
-        match Redis::with_arguments(arguments) {
-            Ok(node) => return Ok(node),
-            Err(error) => refused = error,
-        }
-    }
-    Err(refused)
-}
-
-fn wait_for_slots(cli: &std::path::Path, port: u16) -> Result<(), ServerError> {
+fn wait_for_slots(cli: &Path, port: u16) -> Result<(), ServerError> {
     for _ in 0..1_000 {
         let info = Command::new(cli).args(["-p", &port.to_string(), "cluster", "info"]).output();
         if info.is_ok_and(|info| String::from_utf8_lossy(&info.stdout).contains("cluster_state:ok")) {
