@@ -145,18 +145,14 @@ mod redis {
 
     #[test]
     fn a_way_that_is_cut_refuses_in_time_and_serves_when_it_is_back() {
-        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut super::Way::to(
-            &crate::stores::Redis,
-            false,
-        ));
+        let way = &mut super::Way::to(&crate::stores::Redis, false);
+        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
     }
 
     #[test]
     fn a_way_that_holds_all_refuses_in_time_and_serves_when_it_is_back() {
-        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut super::Way::to(
-            &crate::stores::Redis,
-            true,
-        ));
+        let way = &mut super::Way::to(&crate::stores::Redis, true);
+        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
     }
 
     #[test]
@@ -193,18 +189,14 @@ mod postgres {
 
     #[test]
     fn a_way_that_is_cut_refuses_in_time_and_serves_when_it_is_back() {
-        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut super::Way::to(
-            &crate::stores::Postgres,
-            false,
-        ));
+        let way = &mut super::Way::to(&crate::stores::Postgres, false);
+        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
     }
 
     #[test]
     fn a_way_that_holds_all_refuses_in_time_and_serves_when_it_is_back() {
-        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut super::Way::to(
-            &crate::stores::Postgres,
-            true,
-        ));
+        let way = &mut super::Way::to(&crate::stores::Postgres, true);
+        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
     }
 
     #[test]

@@ -6,13 +6,16 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::Barrier;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Long enough for a busy machine to renew it, short enough to be waited for.
 const LEASE: Duration = Duration::from_millis(1_500);
 
 pub(crate) static RETRIED: Operation = Operation::new("faults.retry").interrupted(OnInterruption::Retry).lease(LEASE);
 pub(crate) static FAILED: Operation = Operation::new("faults.fail").interrupted(OnInterruption::Fail).lease(LEASE);
+
+/// How long something may take that is not about time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const JOB: &str = "IDEMPOTENTLY_FAULTS_JOB";
 /// What the lines begin with that are not the test harness's own.
@@ -77,11 +80,12 @@ fn call(operation: &Operation, store: &SharedStore, key: &str, value: &str, wait
 fn notice(store: &SharedStore, key: &str, value: &str) -> Result<String, Error> {
     RETRIED.call(key).store(store).try_run(|| {
         let execution = tell_begin();
-        while execution.check().is_ok() {
+        let begin = Instant::now();
+        while execution.check().is_ok() && begin.elapsed() < PATIENCE {
             // It is told by the renewal, which comes when it comes.
             thread::sleep(Duration::from_millis(10));
         }
-        tell("lost");
+        tell(if execution.check().is_ok() { "not told" } else { "lost" });
         Ok(value.to_owned())
     })
 }

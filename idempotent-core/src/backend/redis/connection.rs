@@ -3,7 +3,7 @@
 mod keeper;
 
 use self::keeper::Keeper;
-use super::fault::{AWAY, Failure, SILENT, explain, is_of_the_connection, is_passing};
+use super::fault::{AWAY, Failure, SILENT, explain, is_of_the_connection, is_of_the_way, is_passing};
 use super::options::{RedisOptions, Target};
 use super::row::{BEGINNING, holder};
 use super::script::Call;
@@ -236,7 +236,7 @@ impl Line {
             if broken {
                 self.give_up(&wire);
             }
-            unanswered |= error.is_io_error();
+            unanswered |= is_of_the_way(&error);
             let again = repeat == Repeat::Harmless && passing;
             if !again || deadline.saturating_duration_since(Instant::now()) <= PAUSE {
                 return Err(Failure { error: explain(&error), unanswered, passing: passing || broken });

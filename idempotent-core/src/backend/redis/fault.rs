@@ -98,11 +98,17 @@ fn advice(error: &RedisError) -> &'static str {
 
 pub(super) const OLD: &str = "the Redis server is too old; it must be Redis 6.2 or later, or Valkey";
 
+/// Whether the answer was lost, also half way: what was asked may have been done.
+pub(super) fn is_of_the_way(error: &RedisError) -> bool {
+    error.is_io_error() || error.kind() == ErrorKind::Parse
+}
+
 /// Whether the next try may fare better.
 pub(super) fn is_passing(error: &RedisError) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Io
+            | ErrorKind::Parse
             | ErrorKind::ClusterConnectionNotFound
             | ErrorKind::Server(
                 ServerErrorKind::BusyLoading
@@ -117,6 +123,7 @@ pub(super) fn is_passing(error: &RedisError) -> bool {
 pub(super) fn is_of_the_connection(error: &RedisError) -> bool {
     error.is_unrecoverable_error()
         || error.is_timeout()
+        || error.kind() == ErrorKind::Parse
         || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
         || error.code() == Some("NOAUTH")
 }
