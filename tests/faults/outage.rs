@@ -124,6 +124,45 @@ fn an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(ser
     assert_eq!(replayed.unwrap(), "charged");
 }
 
+/// Makes a test of each check, by a server that ends and by a way to it that is cut or holds everything.
+macro_rules! outages_of {
+    ($server:ident) => {
+        #[test]
+        fn a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back() {
+            super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut server());
+        }
+
+        #[test]
+        fn an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back() {
+            super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(&mut server());
+        }
+
+        #[test]
+        fn a_way_that_is_cut_refuses_in_time_and_serves_when_it_is_back() {
+            let way = &mut super::Way::to(&crate::stores::$server, false);
+            super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
+        }
+
+        #[test]
+        fn a_way_that_holds_all_refuses_in_time_and_serves_when_it_is_back() {
+            let way = &mut super::Way::to(&crate::stores::$server, true);
+            super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
+        }
+
+        #[test]
+        fn an_outcome_that_was_cut_off_is_recorded_when_the_way_is_back() {
+            let way = &mut super::Way::to(&crate::stores::$server, false);
+            super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(way);
+        }
+
+        #[test]
+        fn an_outcome_that_was_held_is_recorded_when_the_way_is_back() {
+            let way = &mut super::Way::to(&crate::stores::$server, true);
+            super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(way);
+        }
+    };
+}
+
 #[cfg(feature = "redis")]
 mod redis {
     use idempotent_servers::Redis;
@@ -133,39 +172,7 @@ mod redis {
         Redis::with_arguments(&["--appendonly", "yes", "--appendfsync", "always", "--save", ""]).unwrap()
     }
 
-    #[test]
-    fn a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back() {
-        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut server());
-    }
-
-    #[test]
-    fn an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back() {
-        super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(&mut server());
-    }
-
-    #[test]
-    fn a_way_that_is_cut_refuses_in_time_and_serves_when_it_is_back() {
-        let way = &mut super::Way::to(&crate::stores::Redis, false);
-        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
-    }
-
-    #[test]
-    fn a_way_that_holds_all_refuses_in_time_and_serves_when_it_is_back() {
-        let way = &mut super::Way::to(&crate::stores::Redis, true);
-        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
-    }
-
-    #[test]
-    fn an_outcome_that_was_cut_off_is_recorded_when_the_way_is_back() {
-        let way = &mut super::Way::to(&crate::stores::Redis, false);
-        super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(way);
-    }
-
-    #[test]
-    fn an_outcome_that_was_held_is_recorded_when_the_way_is_back() {
-        let way = &mut super::Way::to(&crate::stores::Redis, true);
-        super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(way);
-    }
+    outages_of!(Redis);
 }
 
 #[cfg(feature = "postgres")]
@@ -177,37 +184,5 @@ mod postgres {
         Postgres::with_settings(&[]).unwrap()
     }
 
-    #[test]
-    fn a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back() {
-        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(&mut server());
-    }
-
-    #[test]
-    fn an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back() {
-        super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(&mut server());
-    }
-
-    #[test]
-    fn a_way_that_is_cut_refuses_in_time_and_serves_when_it_is_back() {
-        let way = &mut super::Way::to(&crate::stores::Postgres, false);
-        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
-    }
-
-    #[test]
-    fn a_way_that_holds_all_refuses_in_time_and_serves_when_it_is_back() {
-        let way = &mut super::Way::to(&crate::stores::Postgres, true);
-        super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
-    }
-
-    #[test]
-    fn an_outcome_that_was_cut_off_is_recorded_when_the_way_is_back() {
-        let way = &mut super::Way::to(&crate::stores::Postgres, false);
-        super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(way);
-    }
-
-    #[test]
-    fn an_outcome_that_was_held_is_recorded_when_the_way_is_back() {
-        let way = &mut super::Way::to(&crate::stores::Postgres, true);
-        super::an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(way);
-    }
+    outages_of!(Postgres);
 }
