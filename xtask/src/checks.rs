@@ -1,6 +1,8 @@
 //! `cargo xtask test`: what must hold, cheapest first, the tests last.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use crate::metadata::{self, Package};
 use crate::servers;
@@ -89,12 +91,40 @@ fn docs() -> Result<(), Failure> {
 
 /// Each package is put together as it would be published, and built from that.
 fn package(packages: &[Package]) -> Result<(), Failure> {
+    forget_unpacked(packages)?;
     let selection = packages.iter().flat_map(|package| ["-p", package.name.as_str()]);
     cargo(["package", "--quiet", "--allow-dirty"].into_iter().chain(selection)).run()
 }
 
-/// All tests, with nothing, with the defaults where that differs, and with everything switched on. The parts of the second run are those of a plain
-/// `cargo test`, but the documentation goes first: what is seen last is the result of a test.
+/// Cargo unpacks what it has put together into its home, and takes what it finds there of the same path and version for
+/// the same: the next build would be one of an earlier state of these files.
+fn forget_unpacked(packages: &[Package]) -> Result<(), Failure> {
+    let Some(home) = cargo_home() else { return Ok(()) };
+    let Ok(registries) = std::fs::read_dir(home.join("registry/src")) else { return Ok(()) };
+    // A registry in a folder has no host in its name.
+    let local = registries.flatten().filter(|registry| registry.file_name().as_encoded_bytes().starts_with(b"-"));
+    for registry in local {
+        for package in packages {
+            let unpacked = registry.path().join(format!("{}-{}", package.name, package.version));
+            match std::fs::remove_dir_all(&unpacked) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Failure::new(format!("{} cannot be taken away: {error}", unpacked.display())));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    let given = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    given.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
+}
+
+/// All tests, with nothing, with the defaults where that differs, and with everything switched on. The parts of the
+/// last run are those of a plain `cargo test`, but the documentation goes first: what is seen last is the result of a
+/// test.
 fn tests() -> Result<(), Failure> {
     cargo(["test", "-p", FACADE, "--no-default-features"]).run()?;
     cargo(["test", "-p", FACADE, "--test", "ui"]).run()?;

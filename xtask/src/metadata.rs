@@ -8,6 +8,7 @@ use crate::shell::{Failure, cargo};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) version: String,
     pub(crate) features: Vec<String>,
 }
 
@@ -35,7 +36,8 @@ fn is_published(package: &Value) -> bool {
 
 fn package(package: &Value) -> Option<Package> {
     let features = package["features"].as_object()?.keys().cloned().collect();
-    Some(Package { name: package["name"].as_str()?.to_owned(), features })
+    let text = |field: &str| package[field].as_str().map(str::to_owned);
+    Some(Package { name: text("name")?, version: text("version")?, features })
 }
 
 #[cfg(test)]
@@ -45,9 +47,9 @@ mod tests {
     #[test]
     fn only_published_packages_and_all_of_their_features() {
         let metadata = r#"{"packages": [
-            {"name": "b", "publish": null, "features": {"x": [], "default": ["x"]}},
-            {"name": "tool", "publish": [], "features": {}},
-            {"name": "a", "publish": null, "features": {}}
+            {"name": "b", "version": "1.0.0", "publish": null, "features": {"x": [], "default": ["x"]}},
+            {"name": "tool", "version": "1.0.0", "publish": [], "features": {}},
+            {"name": "a", "version": "1.0.0", "publish": null, "features": {}}
         ]}"#;
         let packages = parse(metadata).unwrap_or_default();
         let names: Vec<_> = packages.iter().map(|package| package.name.as_str()).collect();
