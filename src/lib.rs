@@ -14,12 +14,17 @@ pub mod expansion;
 pub mod guarantees;
 #[cfg(all(feature = "macros", any(doc, doctest)))]
 pub mod observability;
+#[cfg(all(feature = "macros", any(doc, doctest)))]
+pub mod over_http;
 
 #[doc(hidden)]
 pub use idempotent_core::__private;
 #[cfg(feature = "contract")]
 #[cfg_attr(docsrs, doc(cfg(feature = "contract")))]
 pub use idempotent_core::contract;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use idempotent_core::http;
 pub use idempotent_core::key::{ToFingerprint, ToKey};
 #[cfg(feature = "durable")]
 #[cfg_attr(docsrs, doc(cfg(feature = "durable")))]
@@ -30,6 +35,9 @@ pub use idempotent_core::shutdown::{Shutdown, shutdown};
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use idempotent_core::testing;
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlx-sqlite"))))]
+pub use idempotent_core::transaction;
 pub use idempotent_core::{
     Call, Error, ErrorKind, Execution, How, InFlight, Missing, ObserveAsync, Observed, Operation, Retention, current,
     key, observe, observe_async,

@@ -50,6 +50,18 @@ fn runs(operator: &mut redis::Connection, command: &str) -> u64 {
     line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
 }
 
+/// Whether every look was one whose next change is told.
+#[track_caller]
+fn assert_told_each_time(operator: &mut redis::Connection) {
+    let (looked, asked) = (runs(operator, "getrange"), runs(operator, "client|caching"));
+    // Before 7.0 the server counts `CLIENT CACHING` with everything else that a client says of itself.
+    let of_clients = runs(operator, "client");
+    assert!(
+        asked == looked || (asked == 0 && of_clients > looked),
+        "{looked} looks, {asked} of {of_clients} to be told"
+    );
+}
+
 fn place(key: &str) -> Place {
     Place { scope: "shop::pay".into(), key: key.into() }
 }
@@ -131,7 +143,7 @@ fn a_replay_costs_one_command_and_a_first_execution_two() {
     answered(store.complete(warm, b"outcome".to_vec(), None));
     tell::<()>(&mut operator, &["CONFIG", "RESETSTAT"]);
     let asked = |operator: &mut redis::Connection| {
-        assert_eq!(runs(operator, "client|caching"), 0, "nobody waits");
+        assert_eq!(runs(operator, "client|caching") + runs(operator, "client"), 0, "nobody waits");
         runs(operator, "evalsha") + runs(operator, "eval")
     };
     let held = hold(&store, "key");
@@ -181,7 +193,7 @@ fn who_waits_is_told_and_does_not_look_for_it() {
         answered(store.release(held, Release::Free));
         until_woken(&woken, before)
     });
-    assert_eq!(runs(&mut operator, "client|caching"), runs(&mut operator, "getrange"), "it was to be told each time");
+    assert_told_each_time(&mut operator);
 }
 
 #[test]
@@ -255,7 +267,7 @@ fn a_connection_that_is_killed_is_made_again_and_tells_again() {
         answered(other.release(held, Release::Free));
         until_woken(&woken, before)
     });
-    assert_eq!(runs(&mut operator, "client|caching"), runs(&mut operator, "getrange"), "it was to be told each time");
+    assert_told_each_time(&mut operator);
 }
 
 #[test]

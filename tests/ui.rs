@@ -18,6 +18,21 @@ fn what_needs_tokio_names_it() {
     trybuild::TestCases::new().compile_fail("tests/ui/no_tokio/*.rs");
 }
 
+/// With the clients of databases.
+#[cfg(all(feature = "postgres", feature = "sqlx-sqlite"))]
+#[test]
+fn what_is_wrong_about_a_transaction_is_shown_where_it_is() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/ui/transactions/*.rs");
+    cases.pass("tests/ui/transactions/pass/*.rs");
+}
+
+#[cfg(not(any(feature = "postgres", feature = "sqlx-sqlite")))]
+#[test]
+fn what_needs_a_database_names_it() {
+    trybuild::TestCases::new().compile_fail("tests/ui/no_transactions/*.rs");
+}
+
 #[cfg(not(feature = "durable"))]
 #[test]
 fn what_needs_a_store_names_it() {

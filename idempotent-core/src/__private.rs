@@ -10,6 +10,8 @@ use crate::operation::DurableCall;
 use crate::operation::{Call, Identity};
 use crate::outcome::{Keep, KeepAll, KeepIf, KeepOk, KeepUnseen, Plan, Share};
 use crate::table::Settled;
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+use crate::transaction::Verbs;
 #[cfg(feature = "durable")]
 use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
@@ -303,4 +305,30 @@ where
     Ret: Send + 'static,
 {
     call.run_detached_as(Identity::of_body::<F>(), plan, Deferred::new(body))
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+pub use crate::transaction::{Begun, Running, lent};
+
+/// The type that a function returns, where there is no body yet to tell it.
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+#[inline]
+pub fn returns_as<R>() -> Returns<R> {
+    Returns(PhantomData)
+}
+
+/// Everything before the body of a call inside the caller's transaction.
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+pub fn begin<Ret, P, K>(
+    call: Call<'_, P>,
+    plan: Plan<Ret, K>,
+    transaction: &mut dyn Verbs,
+) -> impl Future<Output = Begun<Ret, K>>
+where
+    P: Print,
+    Ret: Fallible,
+    K: Keep<Ret>,
+    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+{
+    call.begin_as(plan, transaction)
 }

@@ -1,5 +1,9 @@
 //! The stores.
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod crowd;
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+pub(crate) mod marker;
 pub mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
 mod oneshot;

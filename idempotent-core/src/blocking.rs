@@ -1,12 +1,33 @@
 //! Waiting for a future on a thread that has nothing else to do.
 
 use crate::sync::Parker;
+use std::cell::Cell;
 use std::pin::pin;
 use std::task::{Context, Poll};
+
+thread_local! {
+    static BLOCKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the thread waits here: what it polls may take its time, since nobody else is polled by it.
+#[cfg(feature = "sqlite")]
+pub(crate) fn is_blocking() -> bool {
+    BLOCKING.get()
+}
+
+/// The thread waits; it did so before, or not.
+struct Blocking(bool);
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        BLOCKING.set(self.0);
+    }
+}
 
 /// Blocks the thread until the future is ready. The future must not need this thread to get ready.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
+    let _blocking = Blocking(BLOCKING.replace(true));
     let parker = Parker::new();
     let mut cx = Context::from_waker(parker.waker());
     loop {

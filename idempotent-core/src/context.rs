@@ -14,6 +14,10 @@ use std::sync::Weak;
 #[cfg(feature = "durable")]
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "durable")]
+use std::sync::{Mutex, PoisonError};
+#[cfg(feature = "durable")]
+use std::time::{Duration, Instant};
 
 /// One execution, as the stack holds it.
 #[derive(Clone, Debug)]
@@ -46,12 +50,25 @@ enum Life {
 pub(crate) struct Fence {
     token: u64,
     lost: AtomicBool,
+    /// Until when nobody else can have the key, as far as this process knows; nothing where no lease says so.
+    until: Mutex<Option<Instant>>,
 }
 
 #[cfg(feature = "durable")]
 impl Fence {
     pub(crate) fn new(token: u64) -> Arc<Self> {
-        Arc::new(Self { token, lost: AtomicBool::new(false) })
+        Arc::new(Self { token, lost: AtomicBool::new(false), until: Mutex::new(None) })
+    }
+
+    /// The lease was asked for at this moment, and granted.
+    pub(crate) fn believe(&self, asked: Instant, lease: Duration) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = asked.checked_add(lease);
+    }
+
+    fn is_lost(&self) -> bool {
+        let is_over =
+            || self.until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|end| end <= Instant::now());
+        self.lost.load(Ordering::Acquire) || is_over()
     }
 
     /// Another caller took the key over, or may have.
@@ -274,13 +291,16 @@ impl Execution {
         crate::key::hexadecimal(&digest.finalize()[..16])
     }
 
-    /// Whether this execution still owns its key.
+    /// Whether this execution still owns its key. In a store, that is known until the lease ends that was granted last: a
+    /// process that was stopped for longer hears of it here at once, without asking the store.
     ///
     /// # Errors
-    /// [`LeaseLost`](crate::error::ErrorKind::LeaseLost) when another caller took it over, which cannot happen in process.
+    /// [`LeaseLost`](crate::error::ErrorKind::LeaseLost) when another caller took it over, or may have, because the lease
+    /// could not be renewed in time. Neither can happen in process. The outcome is recorded nevertheless where nobody took
+    /// over.
     pub fn check(&self) -> Result<(), Error> {
         #[cfg(feature = "durable")]
-        if self.frame.fence.as_ref().is_some_and(|fence| fence.lost.load(Ordering::Acquire)) {
+        if self.frame.fence.as_ref().is_some_and(|fence| fence.is_lost()) {
             return Err(Error::new(ErrorKind::LeaseLost, self.frame.scope));
         }
         Ok(())

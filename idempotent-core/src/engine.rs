@@ -23,6 +23,8 @@ pub(crate) use durable::run_detached as run_durable_detached;
 pub(crate) use durable::{Shared, run_async as run_durable_async, run_blocking as run_durable};
 #[cfg(feature = "durable")]
 pub(crate) use errand::Errand;
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+pub(crate) use errand::owner;
 pub(crate) use future::{Run, Seek};
 
 use crate::error::{Error, ErrorKind};
@@ -80,7 +82,7 @@ pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
 
 /// Why a call without a usable key does not go on: with an error, or because it runs unprotected.
 #[expect(clippy::option_option, reason = "three answers, of which two end the call")]
-fn refusal(text: &Text, missing: Missing, scope: &'static str) -> Option<Option<Error>> {
+pub(crate) fn refusal(text: &Text, missing: Missing, scope: &'static str) -> Option<Option<Error>> {
     let Text::Refused(refusal) = text else { return None };
     let detail = match refusal {
         Refusal::Missing if missing == Missing::Run => return Some(None),

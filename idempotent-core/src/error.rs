@@ -30,6 +30,8 @@ struct Inner {
     operation: &'static str,
     detail: Option<&'static str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// What happened and what to do, where it is not what the kind says to a caller.
+    words: Option<(&'static str, &'static str)>,
 }
 
 /// The kinds of [`Error`]; more may be added in any version.
@@ -60,6 +62,10 @@ pub enum ErrorKind {
     Store,
     /// The database ended the transaction in favour of another one.
     Contended,
+    /// The connection is in no transaction, which the call was to be part of.
+    NoTransaction,
+    /// The transaction has failed: a statement in it, or a call that did not complete.
+    Aborted,
     /// A commit was sent and its answer was lost.
     OutcomeUnknown,
     /// The outcome was recorded as done, but could not be kept.
@@ -91,7 +97,9 @@ impl ErrorKind {
                 "an earlier execution ended without an outcome, so its effect may or may not have happened",
                 "look at the effect, then resolve or forget the record",
             ),
-            Self::LeaseLost => ("another caller took the work over", "stop, and call again for its outcome"),
+            Self::LeaseLost => {
+                ("another caller took the work over, or may have", "stop, and call again for its outcome")
+            }
             Self::Reentrant => (
                 "the function was called with a key that the same task or thread is already running, and would wait for itself",
                 "use another key inside the body, or call the inner work directly",
@@ -99,6 +107,10 @@ impl ErrorKind {
             Self::NoStore => ("no store is installed", "call `idempotently::install` when the program starts"),
             Self::Store => ("the store failed", "call again; the body was not run"),
             Self::Contended => ("the transaction lost against another one", "roll back and begin again"),
+            Self::NoTransaction => {
+                ("the connection is in no transaction", "begin one before the call; the body was not run")
+            }
+            Self::Aborted => ("the transaction has failed and nothing in it is kept", "roll back, and see what failed"),
             Self::OutcomeUnknown => ("the answer to the commit was lost", "call again with the same key to find out"),
             Self::OutcomeLost => ("the call was executed, but its outcome could not be kept", "do not run it again"),
             Self::Codec => {
@@ -130,6 +142,8 @@ impl ErrorKind {
             | Self::Interrupted
             | Self::Reentrant
             | Self::NoStore
+            | Self::NoTransaction
+            | Self::Aborted
             | Self::OutcomeLost
             | Self::Codec
             | Self::WouldBlock
@@ -141,11 +155,11 @@ impl ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, operation: &'static str) -> Self {
-        Self::build(kind, operation, None, None)
+        Self::build(kind, operation, None, None, None)
     }
 
     pub(crate) fn detailed(kind: ErrorKind, operation: &'static str, detail: &'static str) -> Self {
-        Self::build(kind, operation, Some(detail), None)
+        Self::build(kind, operation, Some(detail), None, None)
     }
 
     #[cfg_attr(
@@ -157,7 +171,30 @@ impl Error {
         operation: &'static str,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self::build(kind, operation, None, Some(source.into()))
+        Self::build(kind, operation, None, Some(source.into()), None)
+    }
+
+    /// Outside of a call, with what happened and what to do there.
+    #[cfg(feature = "durable")]
+    pub(crate) fn advising(
+        kind: ErrorKind,
+        operation: &'static str,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+        words: (&'static str, &'static str),
+    ) -> Self {
+        Self::build(kind, operation, None, Some(source.into()), Some(words))
+    }
+
+    /// Caused, and with more to say than its kind does; also what happened and what to do, where it is not that.
+    #[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+    pub(crate) fn explained(
+        kind: ErrorKind,
+        operation: &'static str,
+        detail: &'static str,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+        words: Option<(&'static str, &'static str)>,
+    ) -> Self {
+        Self::build(kind, operation, Some(detail), Some(source.into()), words)
     }
 
     fn build(
@@ -165,8 +202,9 @@ impl Error {
         operation: &'static str,
         detail: Option<&'static str>,
         source: Option<Box<dyn StdError + Send + Sync>>,
+        words: Option<(&'static str, &'static str)>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { kind, operation, detail, source }) }
+        Self { inner: Arc::new(Inner { kind, operation, detail, source, words }) }
     }
 
     /// What happened, to be matched on.
@@ -190,7 +228,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (happened, remedy) = self.inner.kind.says();
+        let (happened, remedy) = self.inner.words.unwrap_or(self.inner.kind.says());
         write!(f, "`{}`: {happened}", self.inner.operation)?;
         if let Some(detail) = self.inner.detail {
             write!(f, " ({detail})")?;
@@ -228,6 +266,14 @@ mod tests {
             error.to_string(),
             "`payments.charge`: the key cannot be used (it is empty); pass a key that identifies the request"
         );
+    }
+
+    #[cfg(feature = "durable")]
+    #[test]
+    fn outside_of_a_call_it_says_nothing_of_a_body() {
+        let words = ("the store could not be opened", "check the URL");
+        let error = Error::advising(ErrorKind::Store, "idempotently::connect", "no server", words);
+        assert_eq!(error.to_string(), "`idempotently::connect`: the store could not be opened; check the URL");
     }
 
     #[test]

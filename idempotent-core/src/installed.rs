@@ -1,9 +1,11 @@
 //! The store that `durable` operations use, and stores by URL.
 
+use crate::backend::memory::MemoryStore;
 use crate::error::{Error, ErrorKind};
 use crate::lease::SharedStore;
 #[cfg(feature = "testing")]
 use crate::realm::{self, Realm};
+use crate::store::StoreError;
 use once_cell::sync::OnceCell;
 
 static INSTALLED: OnceCell<SharedStore> = OnceCell::new();
@@ -35,7 +37,7 @@ pub(crate) fn installed() -> Option<SharedStore> {
 /// A test's own store: what it set, or records in memory on its own clock.
 #[cfg(feature = "testing")]
 fn isolated(realm: &Realm) -> SharedStore {
-    let memory = || SharedStore::new(crate::backend::memory::MemoryStore::with_clock(realm.wall_clock()));
+    let memory = || SharedStore::new(MemoryStore::with_clock(realm.wall_clock()));
     realm.store(|| Box::new(memory())).downcast_ref().cloned().unwrap_or_else(memory)
 }
 
@@ -45,36 +47,53 @@ fn isolated(realm: &Realm) -> SharedStore {
 /// It blocks its thread while the store is opened, for a server at most for the connection's time-out: call it when the program
 /// starts, before there are requests to serve.
 ///
+/// ```
+/// use idempotent_core::{ErrorKind, connect};
+/// use std::error::Error as _;
+///
+/// assert_eq!(connect("memory:")?.store().name(), "memory");
+/// let error = connect("mysql://localhost").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Store);
+/// assert!(error.to_string().contains("the store could not be opened"));
+/// assert!(error.source().is_some_and(|why| why.to_string().contains("no scheme of a store")));
+/// # Ok::<(), idempotent_core::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Store`](ErrorKind::Store) when the scheme is not known, when the feature for it is off, or when the store cannot be
 /// opened; the error's source says which, and never holds a password.
 pub fn connect(url: &str) -> Result<SharedStore, Error> {
-    let refused = |why| Error::caused(ErrorKind::Store, "idempotently::connect", crate::store::StoreError::new(why));
+    open(url).map_err(|why| Error::advising(ErrorKind::Store, "idempotently::connect", why, CLOSED))
+}
+
+/// In general; the source of the error is particular.
+const CLOSED: (&str, &str) = (
+    "the store could not be opened",
+    "see that its URL is right, that its server or folder is there, and that it lets this user in",
+);
+
+fn open(url: &str) -> Result<SharedStore, StoreError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some("memory") => Ok(SharedStore::new(crate::backend::memory::MemoryStore::new())),
+        Some("memory") => Ok(SharedStore::new(MemoryStore::new())),
         #[cfg(feature = "sqlite")]
-        Some("sqlite") => crate::backend::sqlite::SqliteStore::from_url(url)
-            .map(SharedStore::new)
-            .map_err(|error| Error::caused(ErrorKind::Store, "idempotently::connect", error)),
+        Some("sqlite") => crate::backend::sqlite::SqliteStore::from_url(url).map(SharedStore::new),
         #[cfg(not(feature = "sqlite"))]
-        Some("sqlite") => Err(refused("this scheme needs the feature `sqlite` of `idempotently`")),
+        Some("sqlite") => Err(StoreError::new("this scheme needs the feature `sqlite` of `idempotently`")),
         #[cfg(feature = "postgres")]
-        Some("postgres" | "postgresql") => crate::backend::postgres::PostgresStore::from_url(url)
-            .map(SharedStore::new)
-            .map_err(|error| Error::caused(ErrorKind::Store, "idempotently::connect", error)),
+        Some("postgres" | "postgresql") => crate::backend::postgres::PostgresStore::from_url(url).map(SharedStore::new),
         #[cfg(not(feature = "postgres"))]
-        Some("postgres" | "postgresql") => Err(refused("this scheme needs the feature `postgres` of `idempotently`")),
+        Some("postgres" | "postgresql") => {
+            Err(StoreError::new("this scheme needs the feature `postgres` of `idempotently`"))
+        }
         #[cfg(feature = "redis")]
         Some("redis" | "rediss" | "redis+cluster" | "rediss+cluster") => {
-            crate::backend::redis::RedisStore::connect(url)
-                .map(SharedStore::new)
-                .map_err(|error| Error::caused(ErrorKind::Store, "idempotently::connect", error))
+            crate::backend::redis::RedisStore::connect(url).map(SharedStore::new)
         }
         #[cfg(not(feature = "redis"))]
         Some("redis" | "rediss" | "redis+cluster" | "rediss+cluster") => {
-            Err(refused("this scheme needs the feature `redis` of `idempotently`"))
+            Err(StoreError::new("this scheme needs the feature `redis` of `idempotently`"))
         }
-        _ => Err(refused(
+        _ => Err(StoreError::new(
             "the URL has no scheme of a store; write `sqlite:FILE`, `postgres://HOST/DATABASE`, `redis://HOST` or `memory:`",
         )),
     }

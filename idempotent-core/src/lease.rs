@@ -11,7 +11,7 @@ use leaving::Leaving;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A store that operations share: what `install` and `store = …` take. Clones are the same store.
 ///
@@ -78,9 +78,10 @@ impl SharedStore {
         self.shared.id
     }
 
-    /// Begins to keep what was granted.
-    pub(crate) fn hold(&self, hold: Hold, terms: Terms, attempt: u32) -> Held {
+    /// Begins to keep what was asked for at a moment, and granted.
+    pub(crate) fn hold(&self, hold: Hold, terms: Terms, attempt: u32, asked: Instant) -> Held {
         let fence = Fence::new(hold.token);
+        fence.believe(asked, terms.lease);
         let id = self.shared.keeper.keep(hold.clone(), terms, fence.clone());
         Held { store: self.clone(), hold: Some(hold), id, fence, attempt, on_drop: terms.on_drop }
     }

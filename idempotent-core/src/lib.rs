@@ -17,6 +17,8 @@ mod error;
 mod flight;
 #[cfg(test)]
 mod golden;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "durable")]
 mod installed;
 pub mod key;
@@ -44,6 +46,8 @@ mod sync;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+pub mod transaction;
 #[cfg(any(feature = "durable", feature = "tokio"))]
 mod underway;
 
@@ -66,3 +70,5 @@ pub use policy::OnInterruption;
 pub use policy::{InFlight, Missing, Retention};
 #[cfg(feature = "durable")]
 pub use records::Records;
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+pub use transaction::transaction;

@@ -4,6 +4,8 @@ mod call;
 #[cfg(feature = "durable")]
 mod durable;
 mod instances;
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+mod transact;
 
 pub use call::Call;
 #[cfg(feature = "durable")]

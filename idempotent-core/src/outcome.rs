@@ -186,11 +186,17 @@ impl<R: Clone, J: Judge<R>> Keep<R> for Share<J> {
 pub trait Fallible {
     /// Makes an answer of the error.
     fn refused(error: Error) -> Self;
+    /// Whether it says that something failed.
+    fn has_failed(&self) -> bool;
 }
 
 impl<T, E: From<Error>> Fallible for Result<T, E> {
     fn refused(error: Error) -> Self {
         Err(error.into())
+    }
+
+    fn has_failed(&self) -> bool {
+        self.is_err()
     }
 }
 

@@ -1,22 +1,23 @@
 //! What an operator does with the records of a store.
 
 use crate::blocking::block_on;
-use crate::codec::encode;
+use crate::codec::{encode, tombstone};
 use crate::error::{Error, ErrorKind};
 use crate::key::ToKey;
 use crate::lease::SharedStore;
 use crate::policy::Retention;
-use crate::store::{Glimpse, Place, Standing, StoreError};
+use crate::store::{Answer, Glimpse, Place, Standing};
 use serde::Serialize;
 use std::sync::Arc;
 
 /// The records of a store, for those who look after it.
 ///
-/// Every method asks the store and blocks its thread for the answer.
+/// Every method asks the store and blocks its thread for the answer. A scope is that of an operation, which may be
+/// another program's.
 ///
 /// ```
-/// use idempotently::{Error, OnInterruption, Operation, Records, SharedStore};
-/// use idempotently::backend::memory::MemoryStore;
+/// use idempotent_core::{Error, OnInterruption, Operation, Records, SharedStore};
+/// use idempotent_core::backend::memory::MemoryStore;
 ///
 /// static CHARGE: Operation = Operation::new("docs.records").interrupted(OnInterruption::Fail);
 /// let store = SharedStore::new(MemoryStore::new());
@@ -47,18 +48,26 @@ impl Records {
     ///
     /// # Errors
     /// [`InvalidKey`](ErrorKind::InvalidKey) or [`Store`](ErrorKind::Store).
-    pub fn peek(&self, scope: &'static str, key: &(impl ToKey + ?Sized)) -> Result<Option<Glimpse>, Error> {
-        let place = place(scope, key)?;
-        block_on(self.store.store().peek(place)).map_err(|error| failed(scope, error))
+    pub fn peek(&self, scope: &str, key: &(impl ToKey + ?Sized)) -> Result<Option<Glimpse>, Error> {
+        const HERE: &str = "idempotently::Records::peek";
+        answer(HERE, self.store.store().peek(place(HERE, scope, key)?))
     }
 
     /// Takes a record away, so that the next call runs; whether there was one.
     ///
     /// # Errors
     /// [`InvalidKey`](ErrorKind::InvalidKey) or [`Store`](ErrorKind::Store).
-    pub fn forget(&self, scope: &'static str, key: &(impl ToKey + ?Sized)) -> Result<bool, Error> {
-        let place = place(scope, key)?;
-        block_on(self.store.store().forget(place)).map_err(|error| failed(scope, error))
+    pub fn forget(&self, scope: &str, key: &(impl ToKey + ?Sized)) -> Result<bool, Error> {
+        const HERE: &str = "idempotently::Records::forget";
+        answer(HERE, self.store.store().forget(place(HERE, scope, key)?))
+    }
+
+    /// As [`forget`](Self::forget), at the place of a record that was listed.
+    ///
+    /// # Errors
+    /// [`Store`](ErrorKind::Store).
+    pub fn forget_at(&self, place: &Place) -> Result<bool, Error> {
+        answer("idempotently::Records::forget_at", self.store.store().forget(place.clone()))
     }
 
     /// Settles an interrupted record with what its outcome was; whether it was interrupted.
@@ -66,21 +75,59 @@ impl Records {
     /// `outcome` is what the record keeps: for a function that returns a `Result`, what is in its `Ok`.
     ///
     /// # Errors
-    /// [`InvalidKey`](ErrorKind::InvalidKey) or [`Store`](ErrorKind::Store).
+    /// [`InvalidKey`](ErrorKind::InvalidKey) or [`Store`](ErrorKind::Store), and [`Codec`](ErrorKind::Codec) for an
+    /// outcome that cannot be written, so that the record stays as it was.
     pub fn resolve(
         &self,
-        scope: &'static str,
+        scope: &str,
         key: &(impl ToKey + ?Sized),
         outcome: &impl Serialize,
         retention: Retention,
     ) -> Result<bool, Error> {
-        let place = place(scope, key)?;
+        const HERE: &str = "idempotently::Records::resolve";
+        self.settle(HERE, place(HERE, scope, key)?, outcome, retention)
+    }
+
+    /// As [`resolve`](Self::resolve), at the place of a record that was listed.
+    ///
+    /// ```
+    /// use idempotent_core::store::Standing;
+    /// use idempotent_core::{Error, Records, Retention, connect};
+    ///
+    /// let records = Records::of(&connect("memory:")?);
+    /// for seen in records.list("payments.charge", Standing::Interrupted, None, 100)? {
+    ///     // Whoever was to be charged says whether it happened.
+    ///     let charged: Option<u64> = None;
+    ///     match charged {
+    ///         Some(cents) => records.resolve_at(&seen.place, &cents, Retention::Forever)?,
+    ///         None => records.forget_at(&seen.place)?,
+    ///     };
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Store`](ErrorKind::Store), and [`Codec`](ErrorKind::Codec) for an outcome that cannot be written.
+    pub fn resolve_at(&self, place: &Place, outcome: &impl Serialize, retention: Retention) -> Result<bool, Error> {
+        self.settle("idempotently::Records::resolve_at", place.clone(), outcome, retention)
+    }
+
+    fn settle(
+        &self,
+        here: &'static str,
+        place: Place,
+        outcome: &impl Serialize,
+        retention: Retention,
+    ) -> Result<bool, Error> {
         let retention = match retention {
             Retention::Forever => None,
             Retention::For(span) => Some(span),
         };
         let outcome = encode(outcome, MAX_RESOLUTION);
-        block_on(self.store.store().resolve(place, outcome, retention)).map_err(|error| failed(scope, error))
+        if outcome == tombstone() {
+            return Err(Error::detailed(ErrorKind::Codec, here, "the outcome has no JSON, or more than 16 MiB of it"));
+        }
+        answer(here, self.store.store().resolve(place, outcome, retention))
     }
 
     /// Up to `limit` records of a scope, in the order of their keys, after the place of an earlier one.
@@ -89,14 +136,13 @@ impl Records {
     /// [`Store`](ErrorKind::Store).
     pub fn list(
         &self,
-        scope: &'static str,
+        scope: &str,
         standing: Standing,
         after: Option<&Place>,
         limit: usize,
     ) -> Result<Vec<Glimpse>, Error> {
         let after = after.map(|place| place.key.clone());
-        block_on(self.store.store().list(Arc::from(scope), standing, after, limit))
-            .map_err(|error| failed(scope, error))
+        answer("idempotently::Records::list", self.store.store().list(Arc::from(scope), standing, after, limit))
     }
 
     /// Takes away up to `limit` completed records whose retention is over; how many. They do not answer any more in any
@@ -105,17 +151,19 @@ impl Records {
     /// # Errors
     /// [`Store`](ErrorKind::Store).
     pub fn purge(&self, limit: usize) -> Result<usize, Error> {
-        block_on(self.store.store().purge(limit)).map_err(|error| failed("idempotently::Records::purge", error))
+        answer("idempotently::Records::purge", self.store.store().purge(limit))
     }
 }
 
-fn failed(scope: &'static str, error: StoreError) -> Error {
-    Error::caused(ErrorKind::Store, scope, error)
+/// Waits for a store's answer.
+fn answer<T>(here: &'static str, answer: Answer<'_, T>) -> Result<T, Error> {
+    let failed = ("the store failed", "ask again when it is back");
+    block_on(answer).map_err(|error| Error::advising(ErrorKind::Store, here, error, failed))
 }
 
-fn place(scope: &'static str, key: &(impl ToKey + ?Sized)) -> Result<Place, Error> {
+fn place(here: &'static str, scope: &str, key: &(impl ToKey + ?Sized)) -> Result<Place, Error> {
     let Some(key) = key.key_text().to_key() else {
-        return Err(Error::detailed(ErrorKind::InvalidKey, scope, "it is empty, or could not be written"));
+        return Err(Error::detailed(ErrorKind::InvalidKey, here, "it is empty, or could not be written"));
     };
     Ok(Place { scope: scope.into(), key: key.with_bytes(|bytes| String::from_utf8_lossy(bytes).into()) })
 }

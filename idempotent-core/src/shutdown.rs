@@ -7,6 +7,10 @@ pub mod blocking;
 use crate::engine::BODIES;
 #[cfg(feature = "durable")]
 use crate::lease::{OUTCOMES, RELEASES, SharedStore};
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+use crate::transaction::TRANSACTIONS;
+#[cfg(feature = "durable")]
+use crate::underway::UNTAKEN;
 use futures_timer::Delay;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -17,7 +21,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// `detached` bodies that still run. Their tasks end with their runtime, and their keys are then given back.
+    /// `detached` bodies that still run, and transactions that the library commits. Their tasks end with their runtime, and
+    /// their keys are then given back.
     pub bodies: usize,
     /// Outcomes that are not known to be recorded: the caller has its value, and once the lease is over another call
     /// may run again, or find the record interrupted.
@@ -41,7 +46,7 @@ impl Shutdown {
 /// caller's to wait for. Nothing is closed: calls that are made afterwards work as before, and it may be called again.
 ///
 /// Await it on the runtime that the detached bodies run on; a program without one calls
-/// [`blocking::shutdown`].
+/// `blocking::shutdown`, which comes with `durable`.
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
@@ -63,25 +68,36 @@ pub async fn shutdown(limit: Duration) -> Shutdown {
     })
     .await;
     Shutdown {
-        #[cfg(feature = "tokio")]
-        bodies: BODIES.count(),
-        #[cfg(not(feature = "tokio"))]
-        bodies: 0,
+        bodies: bodies(),
         #[cfg(feature = "durable")]
         unrecorded: OUTCOMES.count(),
         #[cfg(not(feature = "durable"))]
         unrecorded: 0,
         #[cfg(feature = "durable")]
-        releases: RELEASES.count(),
+        releases: RELEASES.count() + UNTAKEN.count(),
         #[cfg(not(feature = "durable"))]
         releases: 0,
     }
+}
+
+fn bodies() -> usize {
+    #[cfg(feature = "tokio")]
+    let detached = BODIES.count();
+    #[cfg(not(feature = "tokio"))]
+    let detached = 0;
+    #[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+    let transactions = TRANSACTIONS.count();
+    #[cfg(not(any(feature = "postgres", feature = "sqlx-sqlite")))]
+    let transactions = 0;
+    detached + transactions
 }
 
 /// Bodies first: they end with an outcome or a release.
 async fn over() {
     #[cfg(feature = "tokio")]
     BODIES.over().await;
+    #[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+    TRANSACTIONS.over().await;
     #[cfg(feature = "durable")]
     {
         SharedStore::alive().iter().for_each(SharedStore::hurry);
@@ -89,5 +105,6 @@ async fn over() {
         for store in SharedStore::alive() {
             store.released().await;
         }
+        UNTAKEN.over().await;
     }
 }

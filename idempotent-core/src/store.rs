@@ -1,5 +1,6 @@
 //! What a store must do: four verbs, each atomic and fenced, and housekeeping.
 
+use crate::key::Text;
 use crate::record::{OnInterruption, Owner, Record, State};
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,6 +18,14 @@ pub struct Place {
     pub scope: Arc<str>,
     /// The key's canonical text.
     pub key: Arc<str>,
+}
+
+impl Place {
+    /// Where the record of a key lies. A key that was refused has no place, and its call does not come to ask for it.
+    pub(crate) fn of(scope: &str, text: &Text) -> Self {
+        let key = text.to_key().map(|key| key.with_bytes(|bytes| String::from_utf8_lossy(bytes).into()));
+        Self { scope: scope.into(), key: key.unwrap_or_else(|| Arc::from("")) }
+    }
 }
 
 impl fmt::Debug for Place {
@@ -200,6 +209,14 @@ impl StoreError {
     #[must_use]
     pub fn caused(what: &'static str, source: impl StdError + Send + Sync + 'static) -> Self {
         Self { what, source: Some(Arc::new(source)) }
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
+impl StoreError {
+    /// What happened, for whoever passes it on.
+    pub(crate) fn what(&self) -> &'static str {
+        self.what
     }
 }
 

@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
+/// Keys that a store may have granted and nobody took, which it gives back by itself.
+#[cfg(feature = "durable")]
+pub(crate) static UNTAKEN: Tally = Tally::new();
+
 /// How much of one kind is going on.
 #[derive(Debug)]
 pub(crate) struct Tally {

@@ -106,15 +106,6 @@ impl Args {
     }
 
     fn give(&mut self, known: &Known, word: &Ident, errors: &mut Errors) {
-        if let Some(comes_with) = known.later {
-            errors.at(
-                word,
-                format!(
-                    "`{word}` is not available yet: it comes with {comes_with}; \
-                     leave it out to keep the records in this process"
-                ),
-            );
-        }
         if self.find(known.name).is_some() {
             errors.at(word, format!("`{word}` is given twice: keep one of the two"));
         }
@@ -235,7 +226,7 @@ mod tests {
             ("detached(true)", "detached", "`detached` takes no value"),
             ("durable = true", "true", "`durable` takes no value"),
             ("store", "store", "`store` needs a value, as in `store = &self.store`"),
-            ("transaction = tx", "transaction", "it comes with the features `postgres`"),
+            ("transaction", "transaction", "`transaction` needs a value, as in `transaction = tx`"),
         ] {
             let found = mistakes(text);
             let [(place, said)] = found.as_slice() else { panic!("{text}: {found:?}") };

@@ -31,6 +31,8 @@
 //! }
 //! ```
 
+mod transaction;
+
 use std::time::Duration;
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
@@ -74,7 +76,8 @@ struct Expansion<'a> {
 
 impl Expansion<'_> {
     fn item(&self) -> TokenStream {
-        let Function { attrs, vis, defaultness, sig, inner_attrs, body } = self.function;
+        let Function { attrs, vis, defaultness, inner_attrs, body, .. } = self.function;
+        let sig = self.signature();
         let handle = self.handle();
         let statements = self.statements();
         let mut block = Group::new(Delimiter::Brace, quote!(#inner_attrs #statements));
@@ -106,21 +109,24 @@ impl Expansion<'_> {
 
     /// What stands in the function instead of its body.
     fn statements(&self) -> TokenStream {
-        let steps = self.steps();
-        let run = self.run();
-        match self.function.answer() {
-            Answer::Direct => quote!(#steps #run),
-            Answer::Async => self.awaited(&steps, &run),
-            // Bound to a name, or it looks like an `async fn` that was written by hand.
-            Answer::Future => {
-                let awaited = self.awaited(&steps, &run);
-                quote_spanned! {Span::mixed_site()=>
-                    let future = async move { #awaited };
-                    future
-                }
+        let answer = self.function.answer();
+        let awaited = if let Some(transaction) = &self.model.transaction {
+            self.within(transaction)
+        } else {
+            let (steps, run) = (self.steps(), self.run());
+            if answer == Answer::Direct {
+                return quote!(#steps #run);
             }
+            self.awaited(&steps, &run)
+        };
+        match answer {
+            Answer::Direct | Answer::Async => awaited,
+            // Bound to a name, or it looks like an `async fn` that was written by hand.
+            Answer::Future => quote_spanned! {Span::mixed_site()=>
+                let future = async move { #awaited };
+                future
+            },
             Answer::BoxedFuture => {
-                let awaited = self.awaited(&steps, &run);
                 quote_spanned!(Span::mixed_site()=> ::std::boxed::Box::pin(async move { #awaited }))
             }
         }
@@ -190,6 +196,10 @@ impl Expansion<'_> {
             value.extend(quote_spanned!(start(capacity)=> .capacity(#capacity)));
         }
         value.extend(self.model.durable.as_ref().map(|durable| self.terms(durable)));
+        if let Some(At { span, value: lease }) = self.model.transaction.as_ref().and_then(|it| it.lease.as_ref()) {
+            let lease = duration(*lease, *span);
+            value.extend(quote_spanned!(*span=> .lease(#lease)));
+        }
         value
     }
 
@@ -250,6 +260,12 @@ impl Expansion<'_> {
 
     /// The body as a closure or an async block, so that `?` and `return` leave it and not the function.
     fn body(&self) -> TokenStream {
+        let span = at(self.function.body.span_open());
+        self.body_that(&quote_spanned!(span=> move))
+    }
+
+    /// The same, where an async body takes what it uses with it or not.
+    fn body_that(&self, moves: &TokenStream) -> TokenStream {
         let body = &self.function.body;
         let span = at(body.span_open());
         let ty = match self.function.returns() {
@@ -272,17 +288,22 @@ impl Expansion<'_> {
                 let mut body = Group::new(Delimiter::Brace, body.stream());
                 // Braces of the user's would be reported as needless.
                 body.set_span(at(self.function.body.span()));
-                quote_spanned!(span=> async move { #typed #body })
+                quote_spanned!(span=> async #moves { #typed #body })
             }
         }
     }
 
     /// Which outcomes are kept, decided by their type.
     fn plan(&self) -> TokenStream {
+        let (returns, body) = self.returned();
+        self.plan_of(returns.as_ref(), &body)
+    }
+
+    /// The plan for a value of the outcome's type, and a statement that goes before it.
+    fn plan_of(&self, returns: Option<&TokenStream>, body: &TokenStream) -> TokenStream {
         let Model { keep, share, fallible, .. } = self.model;
         let Place { first, .. } = self.outcome;
         let root = &self.model.root;
-        let (returns, body) = self.returned();
         let mut plan = quote_spanned!(first=> #body.idempotent_plan());
         plan.extend(keep.as_ref().map(|At { span, value }| match value {
             Keep::Ok => quote_spanned!(first=> .keep_ok()),

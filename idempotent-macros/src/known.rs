@@ -35,8 +35,6 @@ pub(crate) struct Known {
     pub(crate) word: &'static str,
     /// How it is written; what is written without `=` is a flag.
     pub(crate) example: &'static str,
-    /// Where it will come from, as long as it is not here.
-    pub(crate) later: Option<&'static str>,
     elsewhere: &'static [&'static str],
 }
 
@@ -93,24 +91,17 @@ const TABLE: [Known; 18] = [
     row(Lease, "lease", "lease = \"30s\"", &["heartbeat", "visibility_timeout"]),
     row(MaxRun, "max_run", "max_run = \"15m\"", &["max_runtime", "deadline"]),
     row(Interrupted, "interrupted", "interrupted = fail", &["on_crash", "crash", "recovery"]),
-    row(Transaction, "transaction", "transaction = tx", &["tx", "conn", "connection"]).later(TRANSACTIONS),
+    row(Transaction, "transaction", "transaction = tx", &["tx", "conn", "connection"]),
     row(Detached, "detached", "detached", &["spawn", "spawned", "background", "detach"]),
     row(Handle, "handle", "handle = CHARGE", &["ident", "records", "expose"]),
     row(Crate, "crate", "crate = my_crate::idempotently", &["krate", "crate_path", "path"]),
 ];
 
-const TRANSACTIONS: &str = "the features `postgres` and `sqlite`";
-
 const fn row(name: Name, word: &'static str, example: &'static str, elsewhere: &'static [&'static str]) -> Known {
-    Known { name, word, example, later: None, elsewhere }
+    Known { name, word, example, elsewhere }
 }
 
 impl Known {
-    const fn later(mut self, comes_with: &'static str) -> Self {
-        self.later = Some(comes_with);
-        self
-    }
-
     pub(crate) fn is_flag(&self) -> bool {
         !self.example.contains('=')
     }
@@ -146,8 +137,7 @@ pub(crate) fn unknown(word: &str, alone: bool) -> Unknown {
         let message = format!("unknown argument `{word}`: did you mean `{}`?", known.word);
         return Unknown { message, hints_at_key: known.name == Key };
     }
-    let words: Vec<_> =
-        TABLE.iter().filter(|known| known.later.is_none()).map(|known| format!("`{}`", known.word)).collect();
+    let words: Vec<_> = TABLE.iter().map(|known| format!("`{}`", known.word)).collect();
     let hint = if alone { format!("for a key write `key = {word}`; ") } else { String::new() };
     let message = format!("unknown argument `{word}`: {hint}the arguments are {}", words.join(", "));
     Unknown { message, hints_at_key: alone }

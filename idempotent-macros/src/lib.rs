@@ -59,15 +59,14 @@ use proc_macro::TokenStream;
 /// | `durable` | (none) | records live in this process | they live in the store that the program installed; see [below](#records-that-outlive-the-process) |
 /// | `store` | a `&SharedStore` such as `&self.store` | the same | they live in this store |
 /// | `interrupted` | `retry`, `retry(5)`, `fail` | required with a store | what is done with work whose process vanished: the next caller runs it again, at most 5 times, or nobody does |
-/// | `lease` | `"30s"` | `"30s"` | with a store: how long a process that is silent is believed to be at work |
+/// | `lease` | `"30s"` | `"30s"` | with a store: how long a process that is silent is believed to be at work; with a transaction: how long it may be silent between two statements before PostgreSQL ends it |
 /// | `max_run` | `"15m"` | no limit | with a store: when a body that hangs is believed no longer; not shorter than `lease` |
+/// | `transaction` | the argument, or a field of `self`, that is the connection or transaction | the record lives elsewhere | it goes into the caller's own transaction; see [below](#records-in-the-callers-transaction) |
 /// | `detached` | (none) | the caller drives the body | `async` with the feature `tokio`: the body runs as a task of its own, so that a caller that goes away does not stop it half way |
 /// | `handle` | a name | none | makes a static of that name and the function's visibility, to forget, count and clear records by; free functions only |
 /// | `crate` | a path | `::idempotently` | where the library is, when renamed or re-exported |
 ///
 /// Lengths of time are whole numbers with the units `ms`, `s`, `m`, `h`, `d` and `w`: `"90s"`, `"1h 30m"`.
-///
-/// `transaction` is known but not available yet.
 ///
 /// # The key
 ///
@@ -93,8 +92,8 @@ use proc_macro::TokenStream;
 /// Whether it is a `Result` is decided by its type and not by its spelling: an alias of `Result` is one. A predicate of
 /// `keep` sees the outcome and no argument that the body takes.
 ///
-/// `in_flight = reject`, `in_flight = wait("…")`, `missing = reject`, `fingerprint`, `capacity`, `durable` and `store` can
-/// refuse a call. A function with one of these returns `Result<_, E>` with `E: From<idempotently::Error>`. Without them a call is refused
+/// `in_flight = reject`, `in_flight = wait("…")`, `missing = reject`, `fingerprint`, `capacity`, `durable`, `store` and
+/// `transaction` can refuse a call. A function with one of these returns `Result<_, E>` with `E: From<idempotently::Error>`. Without them a call is refused
 /// only for an empty key and for a recursive call with the key that is running: an error where the function can return
 /// it, else a panic.
 ///
@@ -143,12 +142,38 @@ use proc_macro::TokenStream;
 /// together with a store yet. `capacity` and `handle` are about records in this process; for those in a store there is
 /// `Records::of(&store)`.
 ///
+/// # Records in the caller's transaction
+///
+/// With `transaction` (the features `postgres` and `sqlx-sqlite`) the record is written through the function's own
+/// connection: the effect and its record are committed together or not at all.
+///
+/// ```ignore
+/// #[idempotent(key = order.id, transaction = tx, scope = "shop.place")]
+/// async fn place(tx: &mut PgConnection, order: &Order) -> Result<i64, ShopError> {
+///     insert(tx, order).await // there once per order.id, or not at all
+/// }
+/// ```
+///
+/// It names an argument (`&mut PgConnection`, `&mut Transaction<'_, Postgres>`, the same for SQLite, or `&mut C` with
+/// `C: idempotently::transaction::Connection`) or a field (`self.tx`, in a method that takes `&mut self`). The body has it as
+/// before: it may lend it, set savepoints and give it away. `scope` is required, and what is kept is written as JSON; there is
+/// no `interrupted`, since the database takes back what is interrupted.
+///
+/// The caller owns begin and commit, or `idempotently::transaction` does. A duplicate waits until the first one's transaction
+/// ends; `in_flight = wait("…")` ends its transaction when it has waited for so long, and `in_flight = reject` leaves it as it
+/// is. After an outcome that is not kept, a panic or a dropped future the transaction can only be rolled back, whole or to a
+/// savepoint that was set before the call. See the module `idempotently::transaction` for what holds.
+///
 /// # Mistakes
 ///
 /// are compile errors at what is to be changed, all of one attribute together, and say what to write instead.
 #[proc_macro_attribute]
 pub fn idempotent(args: TokenStream, item: TokenStream) -> TokenStream {
-    let features = validate::Features { tokio: cfg!(feature = "tokio"), durable: cfg!(feature = "durable") };
+    let features = validate::Features {
+        tokio: cfg!(feature = "tokio"),
+        durable: cfg!(feature = "durable"),
+        transactions: cfg!(feature = "transactions"),
+    };
     attribute::idempotent(args.into(), &item.into(), features).into()
 }
 

@@ -25,6 +25,22 @@ pub(crate) struct Model {
     pub(crate) handle: Option<Ident>,
     /// Absent where the records live in this process.
     pub(crate) durable: Option<Durable>,
+    /// Absent where the record lives outside the caller's transaction.
+    pub(crate) transaction: Option<Transaction>,
+}
+
+/// What is chosen for a record in the caller's own transaction.
+pub(crate) struct Transaction {
+    pub(crate) held: At<Held>,
+    pub(crate) lease: Option<At<Duration>>,
+}
+
+/// Where a function has its transaction.
+pub(crate) enum Held {
+    /// In an argument, which the body gets again.
+    Argument(Ident),
+    /// In a field of `self`.
+    Field(TokenStream),
 }
 
 /// What is chosen for records that outlive the process.

@@ -152,12 +152,22 @@ pub(crate) fn inferred(ty: &Type) -> Type {
 
 /// A boxed future that borrows nothing: `'static` where its lifetime stands.
 pub(crate) fn lasting(ty: &Type) -> Type {
+    with_lifetime(ty, "'static")
+}
+
+/// A boxed future that lives as long as it happens to.
+pub(crate) fn passing(ty: &Type) -> Type {
+    with_lifetime(ty, "'_")
+}
+
+/// A boxed future with `name` where its lifetime stands.
+fn with_lifetime(ty: &Type, name: &str) -> Type {
     let ty = bare(ty);
     let mut lasting = ty.clone();
     match &mut lasting {
         Type::TraitObject(object) => object.bounds.iter_mut().for_each(|bound| {
             if let TypeParamBound::Lifetime(lifetime) = bound {
-                *lifetime = Lifetime::new("'static", lifetime.span());
+                *lifetime = Lifetime::new(name, lifetime.span());
             }
         }),
         Type::Path(path) => {
@@ -165,8 +175,8 @@ pub(crate) fn lasting(ty: &Type) -> Type {
             let Some(PathArguments::AngleBracketed(arguments)) = arguments else { return lasting };
             for argument in &mut arguments.args {
                 match argument {
-                    GenericArgument::Lifetime(lifetime) => *lifetime = Lifetime::new("'static", lifetime.span()),
-                    GenericArgument::Type(ty) => *ty = self::lasting(ty),
+                    GenericArgument::Lifetime(lifetime) => *lifetime = Lifetime::new(name, lifetime.span()),
+                    GenericArgument::Type(ty) => *ty = with_lifetime(ty, name),
                     _ => {}
                 }
             }

@@ -2,6 +2,7 @@
 
 mod durable;
 mod lifetimes;
+mod transaction;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -12,7 +13,7 @@ use crate::args::{Args, Argument};
 use crate::errors::Errors;
 use crate::input::{Answer, Function};
 use crate::known::Name;
-use crate::model::{At, Durable, InFlight, Keep, Missing, Model, OnFailure, Retention};
+use crate::model::{At, Durable, InFlight, Keep, Missing, Model, OnFailure, Retention, Transaction};
 use crate::operand::{Operand, bare, start};
 use crate::{types, values};
 
@@ -21,6 +22,7 @@ use crate::{types, values};
 pub(crate) struct Features {
     pub(crate) tokio: bool,
     pub(crate) durable: bool,
+    pub(crate) transactions: bool,
 }
 
 /// The model; without one, or beside it, the mistakes.
@@ -51,6 +53,7 @@ struct Draft<'a> {
     on_failure: Option<At<OnFailure>>,
     handle: Option<Ident>,
     durable: Option<Durable>,
+    transaction: Option<Transaction>,
     root: Option<TokenStream>,
 }
 
@@ -70,6 +73,7 @@ impl<'a> Draft<'a> {
             on_failure: read(args, Name::OnFailure, values::on_failure, errors),
             handle: read(args, Name::Handle, values::handle, errors).map(|handle| handle.value),
             durable: durable::check(args, features, errors),
+            transaction: transaction::check(args, function, features, errors),
             root: read(args, Name::Crate, values::root, errors).map(|root| root.value),
         }
     }
@@ -86,6 +90,7 @@ impl<'a> Draft<'a> {
             args.find(Name::Capacity),
             args.find(Name::Durable),
             args.find(Name::Store),
+            args.find(Name::Transaction),
         ]
         .into_iter()
         .flatten()
@@ -192,6 +197,7 @@ impl<'a> Draft<'a> {
             detached: self.args.find(Name::Detached).is_some(),
             handle: self.handle,
             durable: self.durable,
+            transaction: self.transaction,
         })
     }
 }

@@ -8,7 +8,7 @@ use quote::ToTokens;
 use syn::{Error, Expr, ExprPath, Lit, LitInt, LitStr, Member};
 
 use crate::duration;
-use crate::model::{InFlight, Interrupted, Keep, Missing, OnFailure, Records, Retention};
+use crate::model::{Held, InFlight, Interrupted, Keep, Missing, OnFailure, Records, Retention};
 use crate::operand::bare;
 
 fn wrong<T>(value: impl ToTokens, message: impl Display) -> syn::Result<T> {
@@ -185,6 +185,27 @@ pub(crate) fn store(value: &Expr) -> syn::Result<Records> {
              for a URL open it once, with `idempotently::connect`",
         ),
         bare => Ok(Records::In(bare.to_token_stream())),
+    }
+}
+
+/// An argument, or a field of `self`.
+pub(crate) fn transaction(value: &Expr) -> syn::Result<Held> {
+    match (name(value), bare(value)) {
+        (Some(name), _) if name != "self" => Ok(Held::Argument(name.clone())),
+        (_, Expr::Field(field)) if is_of_self(&field.base) => Ok(Held::Field(bare(value).to_token_stream())),
+        _ => wrong(
+            value,
+            "`transaction` is the argument that is the connection or transaction, as in `transaction = tx`, \
+             or a field of `self`, as in `transaction = self.tx`",
+        ),
+    }
+}
+
+/// Whether it is `self`, or a field of it.
+fn is_of_self(value: &Expr) -> bool {
+    match bare(value) {
+        Expr::Field(field) => is_of_self(&field.base),
+        value => name(value).is_some_and(|name| name == "self"),
     }
 }
 

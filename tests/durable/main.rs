@@ -5,6 +5,7 @@
 
 #[cfg(feature = "tokio")]
 mod detached;
+mod odd;
 
 use idempotently::backend::memory::MemoryStore;
 use idempotently::store::{Claim, Claimed, Hold, Place, Release, Standing, Store};

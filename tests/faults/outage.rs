@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 static REFUSED: Operation = Operation::new("faults.away.refused").interrupted(OnInterruption::Retry);
 static LATE: Operation = Operation::new("faults.away.late").interrupted(OnInterruption::Retry);
+static ONCE: Operation = Operation::new("faults.away.once").interrupted(OnInterruption::Fail);
 
 /// How long an outage may go unnoticed.
 const PROMISED: Duration = Duration::from_secs(5);
@@ -124,6 +125,36 @@ fn an_outcome_that_could_not_be_recorded_is_recorded_when_the_server_is_back(ser
     assert_eq!(replayed.unwrap(), "charged");
 }
 
+/// How often a claim is made to arrive late.
+const TRIES: usize = 6;
+
+/// The claim is on its way when the way is held, and arrives after its caller was refused.
+fn a_claim_that_arrives_late_keeps_no_key(records: &(impl Remote + Sync)) {
+    let once = || {
+        let way = &mut Way::to(records, true);
+        let (store, key) = (connect(&way.url()).unwrap(), fresh_key());
+        ONCE.call(&fresh_key()).store(&store).try_run(|| Ok::<_, Error>("warm".to_owned())).unwrap();
+        way.stop();
+        let refused = ONCE.call(&key).store(&store).try_run(|| -> Result<String, Error> { panic!("it is away") });
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Store);
+        way.start();
+        let start = Instant::now();
+        let charged = loop {
+            match ONCE.call(&key).store(&store).try_run(|| Ok::<_, Error>("charged".to_owned())) {
+                Err(error) if error.kind() == ErrorKind::Store && start.elapsed() < PATIENCE => {}
+                charged => break charged,
+            }
+        };
+        assert_eq!(charged.unwrap(), "charged", "no body ran that could be interrupted");
+        // Not by waiting until the lease was over, which is half a minute.
+        assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
+    };
+    thread::scope(|scope| {
+        let tries: Vec<_> = (0..TRIES).map(|_| scope.spawn(once)).collect();
+        assert!(tries.into_iter().all(|tried| tried.join().is_ok()));
+    });
+}
+
 /// Makes a test of each check, by a server that ends and by a way to it that is cut or holds everything.
 macro_rules! outages_of {
     ($server:ident) => {
@@ -147,6 +178,11 @@ macro_rules! outages_of {
         fn a_way_that_holds_all_refuses_in_time_and_serves_when_it_is_back() {
             let way = &mut super::Way::to(&crate::stores::$server, true);
             super::a_server_that_is_away_refuses_in_time_and_serves_when_it_is_back(way);
+        }
+
+        #[test]
+        fn a_claim_that_arrives_late_keeps_no_key() {
+            super::a_claim_that_arrives_late_keeps_no_key(&crate::stores::$server);
         }
 
         #[test]

@@ -6,7 +6,9 @@ mod counting;
 #[cfg(feature = "contract")]
 mod crowded;
 mod faults;
+mod late;
 mod opening;
+mod plans;
 mod proxy;
 mod support;
 mod waiting;

@@ -5,8 +5,11 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use crate::metadata::{self, Package};
-use crate::servers;
+use idempotent_servers::REDIS_PROGRAM;
+
+use crate::servers::{self, Servers};
 use crate::shell::{Failure, Step, cargo, say};
+use crate::summary;
 
 /// What users depend on. The tests of the other packages depend on it too, with features: only by itself is it
 /// built without any.
@@ -21,7 +24,7 @@ const MACRO_CRATES: [&str; 5] = ["idempotent-macros", "proc-macro2", "quote", "s
 /// Every check, stopping at the first that fails.
 pub(crate) fn all() -> Result<(), Failure> {
     components()?;
-    servers::ready()?;
+    let servers = servers::ready()?;
     let packages = metadata::published()?;
     cargo(["fmt", "--all", "--check"]).run()?;
     clippy(["--workspace", "--all-targets", "--all-features"])?;
@@ -31,7 +34,7 @@ pub(crate) fn all() -> Result<(), Failure> {
     deny_if_there()?;
     docs()?;
     package(&packages)?;
-    tests()
+    tests(&servers)
 }
 
 /// Says what to install, instead of letting cargo say that it knows no such command.
@@ -50,15 +53,24 @@ fn clippy<'a>(selection: impl IntoIterator<Item = &'a str>) -> Result<(), Failur
     cargo(arguments.chain(["--", "--deny", "warnings"])).run()
 }
 
-/// Every package must build with no feature, and every feature without the others.
+/// Every package must build with no feature, and every feature without the others; so must what is said about it.
 fn each_feature(packages: &[Package]) -> Result<(), Failure> {
     for package in packages {
-        clippy(["-p", &package.name, "--no-default-features"])?;
+        let none = ["-p", &package.name, "--no-default-features"];
+        clippy(none)?;
+        documented(none)?;
         for feature in &package.features {
-            clippy(["-p", &package.name, "--no-default-features", "--features", feature])?;
+            let one = none.into_iter().chain(["--features", feature]);
+            clippy(one.clone())?;
+            documented(one)?;
         }
     }
     Ok(())
+}
+
+/// No link leads to what is not there.
+fn documented<'a>(selection: impl IntoIterator<Item = &'a str>) -> Result<(), Failure> {
+    cargo(["doc", "--quiet", "--no-deps"].into_iter().chain(selection)).env("RUSTDOCFLAGS", "-D warnings").run()
 }
 
 /// What a user downloads and compiles is part of what is promised.
@@ -84,9 +96,7 @@ fn crates_of(package: &str) -> Result<BTreeSet<String>, Failure> {
 }
 
 fn docs() -> Result<(), Failure> {
-    cargo(["doc", "--quiet", "--workspace", "--exclude", "xtask", "--no-deps", "--all-features"])
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .run()
+    documented(["--workspace", "--exclude", "xtask", "--all-features"])
 }
 
 /// Each package is put together as it would be published, and built from that.
@@ -125,15 +135,42 @@ fn cargo_home() -> Option<PathBuf> {
 /// All tests, with nothing, with the defaults where that differs, and with everything switched on. The parts of the
 /// last run are those of a plain `cargo test`, but the documentation goes first: what is seen last is the result of a
 /// test.
-fn tests() -> Result<(), Failure> {
+fn tests(servers: &Servers) -> Result<(), Failure> {
     cargo(["test", "-p", FACADE, "--no-default-features"]).run()?;
     cargo(["test", "-p", FACADE, "--test", "ui"]).run()?;
     // The compiler's words are others where the clients of servers are there.
     cargo(["test", "-p", FACADE, "--test", "ui", "--features", "sqlite,tokio,serde,uuid,testing"]).run()?;
+    encryptions()?;
     interleavings()?;
     cargo(["test", "--workspace", "--all-features", "--doc"]).run()?;
     cargo(["build", "--workspace", "--all-features", "--examples"]).run()?;
-    cargo(["test", "--workspace", "--all-features", "--tests"]).run()
+    against_others(servers)?;
+    summary::tell(servers, &[EVERYTHING.as_slice(), &["--tests"]].concat())?;
+    cargo(["test"].into_iter().chain(EVERYTHING).chain(["--tests"])).run()
+}
+
+const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
+
+/// What Redis is tested for, against everything else that speaks as it does.
+fn against_others(servers: &Servers) -> Result<(), Failure> {
+    for other in &servers.others {
+        for (target, begin) in summary::OF_REDIS {
+            let filter = Some(begin).filter(|begin| !begin.is_empty());
+            let test = ["test"].into_iter().chain(EVERYTHING).chain(["--test", target]).chain(filter);
+            cargo(test).env(REDIS_PROGRAM, &other.program.to_string_lossy()).run()?;
+        }
+    }
+    Ok(())
+}
+
+/// Each by itself: where both are switched on, one client takes the one and another the other.
+fn encryptions() -> Result<(), Failure> {
+    for encryption in ["tls-rustls", "tls-native-tls"] {
+        let features = format!("redis,postgres,{encryption}");
+        let alone = ["--no-default-features", "--features", &features];
+        cargo(["test", "-p", FACADE, "--test", "encrypted"].into_iter().chain(alone)).run()?;
+    }
+    Ok(())
 }
 
 /// The hand-over between callers, on models of the locks whose schedules are explored. A build of its own, so that the

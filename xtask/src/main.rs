@@ -5,6 +5,7 @@ mod metadata;
 mod requests;
 mod servers;
 mod shell;
+mod summary;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -17,6 +18,8 @@ cargo xtask <task>
   test       everything that must hold before a change is merged; .ci/run calls this
   docs       writes the generated pages again (docs/expansion.md)
   requests   writes the data of the example again (examples/data/requests.jsonl)
+  screenshot photographs the page of the example again (docs/shop.png)
+  servers    installs the servers that tests start, and says which versions they are
   deny       checks licences and sources with cargo-deny, which it installs if need be
   help       shows this";
 
@@ -27,6 +30,8 @@ fn main() -> ExitCode {
         ["test"] => checks::all(),
         ["docs"] => docs(),
         ["requests"] => requests::write(),
+        ["screenshot"] => screenshot(),
+        ["servers"] => servers::ready().map(drop),
         ["deny"] => checks::deny_installed(),
         [] | ["help" | "-h" | "--help"] => {
             let _ = writeln!(std::io::stdout(), "{HELP}");
@@ -45,4 +50,12 @@ fn main() -> ExitCode {
 
 fn docs() -> Result<(), Failure> {
     cargo(["test", "--package", "idempotent-macros"]).env("UPDATE_EXPANSIONS", "1").run()
+}
+
+fn screenshot() -> Result<(), Failure> {
+    servers::ready()?;
+    cargo(["build", "--package", "idempotent-examples", "--example", "shop"]).run()?;
+    let file = shell::root().join("docs/shop.png");
+    let test = ["test", "--package", "idempotent-shop-tests", "--test", "browser", "the_picture"];
+    cargo(test).env("SHOP_SCREENSHOT", &file.to_string_lossy()).run()
 }

@@ -56,6 +56,7 @@ impl<T> Sender<T> {
     }
 
     /// Whether nobody waits for the answer any more.
+    #[cfg(any(test, feature = "sqlite", feature = "postgres"))]
     pub(in crate::backend) fn is_abandoned(&self) -> bool {
         matches!(&*self.0.slot(), Slot::Closed)
     }

@@ -23,9 +23,11 @@
 #![doc = include_str!("postgres/schema.sql")]
 //! ```
 
+mod doubt;
 mod fault;
 mod job;
 mod lane;
+mod marker;
 mod options;
 mod row;
 mod schema;
@@ -37,6 +39,7 @@ mod watch;
 /// The client, in the version that this store uses.
 pub use sqlx;
 
+pub(crate) use marker::{await_end, claim as claim_within, complete as complete_within, is_recorded, judge, set_up};
 pub use options::PostgresOptions;
 
 use self::fault::explain;

@@ -13,7 +13,7 @@
 //! until somebody claims it, or an operator resolves or forgets it.
 //!
 //! A user with rights of its own needs the keys `PREFIX/*` and the commands `EVAL`, `EVALSHA`, `GET`, `GETRANGE`, `SET`,
-//! `DEL`, `TIME`, `SCAN`, `CLIENT` and `INFO`, and in a cluster `CLUSTER`.
+//! `DEL`, `TIME`, `SCAN`, `CLIENT` and `INFO`, in a cluster `CLUSTER`, and before Redis 7.0 `SREM`.
 
 mod connection;
 mod fault;
@@ -32,22 +32,22 @@ use self::connection::{Line, Repeat};
 use self::ledger::{Ledger, Page};
 use self::name::Names;
 use self::options::Target;
-use self::script::Call;
 use self::watch::Watch;
-use super::oneshot::{Receiver, channel};
+use super::oneshot::channel;
 use super::remote::runtime;
 use crate::blocking::block_on;
 use crate::store::{Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError};
 use ::redis::cluster::ClusterClient;
-use ::redis::{Client, IntoConnectionInfo, Value};
+use ::redis::{Client, IntoConnectionInfo};
 use once_cell::sync::Lazy;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
+use tokio::task::yield_now;
 
 /// Records in Redis or Valkey. Clones share its connection, which is on a thread of the library's own: a store may be
 /// opened and used on any async runtime, and without one.
@@ -183,70 +183,101 @@ impl Shared {
         Box::pin(receiver)
     }
 
-    /// Asks, now, for what has to be done although nobody awaits it.
-    fn insist<T: Send + 'static>(
-        &self,
-        call: Call,
-        read: impl FnOnce(Value) -> Result<T, StoreError> + Send + 'static,
-    ) -> Answer<'static, T> {
-        let (sender, receiver) = channel();
+    /// Asks, now.
+    fn complete(&self, hold: &Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'static, Recorded> {
+        let call = row::complete(self.ledger.names.of(&hold.place), hold, outcome, retention);
         let ledger = self.ledger.clone();
-        self.runtime.spawn(async move {
+        let mut driven = self.drive(|left| async move {
             let answer = ledger.line.call(&call, Repeat::Harmless).await;
-            let passing = answer.as_ref().is_err_and(|failure| failure.passing);
-            let is_abandoned = sender.send(answer.map_err(StoreError::from).and_then(read)).is_err();
-            if passing && is_abandoned {
-                ledger.insist(&call).await;
+            if answer.as_ref().is_err_and(|failure| failure.passing) {
+                // At the next poll it is known whether somebody waits.
+                yield_now().await;
+                if left.load(Ordering::Relaxed) {
+                    ledger.insist(&call).await;
+                }
             }
+            row::recorded(answer?)
         });
-        Box::pin(receiver)
+        driven.begin();
+        Box::pin(driven)
     }
 
-    fn claim(&self, claim: Claim) -> Claiming<'_> {
-        let (sender, receiver) = channel();
-        let (ledger, asked, number) = (self.ledger.clone(), claim.clone(), number_of_call());
-        self.runtime.spawn(async move {
-            // Whoever gave up already wants no key.
-            if sender.is_abandoned() {
-                return;
-            }
+    fn claim(&self, claim: Claim) -> Driven<Claimed> {
+        let (ledger, number) = (self.ledger.clone(), number_of_call());
+        self.drive(|left| async move {
             let claimed = ledger.claim(&claim, number).await;
-            let unanswered = claimed.as_ref().is_err_and(|failure| failure.unanswered);
-            let untaken = sender.send(claimed.map_err(StoreError::from));
-            if unanswered || matches!(untaken, Err(Ok(Claimed::Granted { .. }))) {
-                ledger.disclaim(&claim, number).await;
+            let has_no_owner = match &claimed {
+                Ok(claimed) => matches!(claimed, Claimed::Granted { .. }) && left.load(Ordering::Relaxed),
+                Err(failure) => failure.unanswered,
+            };
+            if has_no_owner {
+                tokio::spawn(async move { ledger.disclaim(&claim, number).await });
             }
-        });
-        Claiming { shared: self, asked, number, answer: receiver }
+            claimed.map_err(StoreError::from)
+        })
     }
 
+    fn drive<T, F>(&self, ask: impl FnOnce(Arc<AtomicBool>) -> F) -> Driven<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let left = Arc::new(AtomicBool::new(false));
+        Driven { runtime: self.runtime, asked: Some(Box::pin(ask(left.clone()))), left }
+    }
+
+    /// Asks, now, and again where it fails: a drop cannot. Then it may say no for yes; a key that nobody gives back would
+    /// be worse.
     fn release(&self, hold: &Hold, how: Release) -> Answer<'static, bool> {
-        // Asked again it may say no for yes; a key that nobody gives back would be worse.
-        self.insist(row::release(self.ledger.names.of(&hold.place), hold, how), row::yes)
+        let call = row::release(self.ledger.names.of(&hold.place), hold, how);
+        self.ask(|ledger| async move {
+            let answer = ledger.line.call(&call, Repeat::Harmless).await;
+            if answer.as_ref().is_err_and(|failure| failure.passing) {
+                tokio::spawn(async move { ledger.insist(&call).await });
+            }
+            row::yes(answer?)
+        })
     }
 }
 
-/// A claim that is under way. Dropped with a grant that it did not hand out, it gives the key back.
-struct Claiming<'a> {
-    shared: &'a Shared,
-    asked: Claim,
-    number: u64,
-    answer: Receiver<Claimed>,
+/// A request that is driven by whoever waits for it, which leaves the library's own thread to the connection. Dropped
+/// half way, it goes on there.
+struct Driven<T: Send + 'static> {
+    runtime: &'static Handle,
+    asked: Option<Answer<'static, T>>,
+    /// Nobody waits for the answer any more.
+    left: Arc<AtomicBool>,
 }
 
-impl Future for Claiming<'_> {
-    type Output = Result<Claimed, StoreError>;
+impl<T: Send + 'static> Driven<T> {
+    /// Asks, before anybody waits.
+    fn begin(&mut self) {
+        if let Poll::Ready(answer) = Pin::new(&mut *self).poll(&mut Context::from_waker(Waker::noop())) {
+            self.asked = Some(Box::pin(std::future::ready(answer)));
+        }
+    }
+}
+
+impl<T: Send + 'static> Future for Driven<T> {
+    type Output = Result<T, StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.answer).poll(cx)
+        // The timers and the connection are of the library's own runtime, whoever polls.
+        let _entered = self.runtime.enter();
+        let Some(asked) = &mut self.asked else { return Poll::Pending };
+        let answer = asked.as_mut().poll(cx);
+        if answer.is_ready() {
+            self.asked = None;
+        }
+        answer
     }
 }
 
-impl Drop for Claiming<'_> {
+impl<T: Send + 'static> Drop for Driven<T> {
     fn drop(&mut self) {
-        if let Some(Ok(Claimed::Granted { .. })) = self.answer.close() {
-            let (ledger, asked, number) = (self.shared.ledger.clone(), self.asked.clone(), self.number);
-            self.shared.runtime.spawn(async move { ledger.disclaim(&asked, number).await });
+        if let Some(asked) = self.asked.take() {
+            self.left.store(true, Ordering::Relaxed);
+            self.runtime.spawn(async move { drop(asked.await) });
         }
     }
 }
@@ -270,8 +301,7 @@ impl Store for RedisStore {
     }
 
     fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
-        let name = self.shared.ledger.names.of(&hold.place);
-        self.shared.insist(row::complete(name, &hold, outcome, retention), row::recorded)
+        self.shared.complete(&hold, outcome, retention)
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

@@ -1,15 +1,19 @@
 //! Records in one SQLite file: they outlive the process, and the processes of one machine share them.
 //!
 //! One thread writes. Whatever queued while it wrote goes into its next transaction, so that many callers share one
-//! commit; a lone caller waits for nobody. Answers that are recorded already are read beside it, on the caller's own
-//! thread, in a few microseconds. No async runtime is needed.
+//! commit. A caller who is alone writes itself, unless it is a task whose commit waits for the disk: its thread has
+//! others to serve. Answers that are recorded already are read beside the writer, on the caller's own thread, in a few
+//! microseconds. No async runtime is needed.
 //!
 //! The file may be one that the application has its own tables in: the library's begin with `idempotently_`. It has to
 //! be on a local disk, since network file systems do not lock as SQLite needs it.
 
+mod desk;
 mod fault;
 mod job;
 mod ledger;
+#[cfg(feature = "sqlx-sqlite")]
+mod marker;
 mod options;
 mod reader;
 mod row;
@@ -19,8 +23,15 @@ mod tests;
 mod watch;
 mod writer;
 
+/// The client of the application, in the version whose transactions can hold records.
+#[cfg(feature = "sqlx-sqlite")]
+pub use sqlx;
+
+#[cfg(feature = "sqlx-sqlite")]
+pub(crate) use marker::{claim as claim_within, complete as complete_within, is_recorded, judge, set_up};
 pub use options::{SqliteOptions, Synchronous};
 
+use self::desk::Desk;
 use self::job::{Job, Ticket};
 use self::options::Target;
 use self::reader::{File, Page, Readers};
@@ -136,10 +147,12 @@ impl SqliteStore {
                 (connection, Some(File { path: settled(&path)?, patience }))
             }
         };
+        // Memory waits for no disk.
+        let synchronous = if file.is_some() { options.synchronous } else { Synchronous::Normal };
         let connection = Arc::new(Mutex::new(connection));
         let readers = file.map_or_else(|| Readers::Memory(connection.clone()), Readers::of);
         let watch = Arc::new(Watch::default());
-        let writer = Writer::start(connection, patience, clock.clone(), watch.clone())?;
+        let writer = Writer::start(Desk::new(connection, clock.clone(), watch.clone(), patience, synchronous))?;
         Ok(Self { shared: Arc::new(Shared { clock, watch, poller: Poller::default(), readers, writer }) })
     }
 
@@ -193,7 +206,10 @@ impl Store for SqliteStore {
         Box::pin(async move {
             match self.shared.replay(&claim)? {
                 Some(answer) => Ok(answer),
-                None => self.shared.writer.claim(claim).await,
+                None => match self.shared.writer.at_once(0, |ledger| ledger.claim(&claim)) {
+                    Some(answer) => answer,
+                    None => self.shared.writer.claim(claim).await,
+                },
             }
         })
     }
@@ -203,7 +219,10 @@ impl Store for SqliteStore {
     }
 
     fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
-        self.ask(|ticket| Job::Complete(hold, outcome, retention, ticket))
+        match self.shared.writer.at_once(outcome.len(), |ledger| ledger.complete(&hold, &outcome, retention)) {
+            Some(answer) => Box::pin(std::future::ready(answer)),
+            None => self.ask(|ticket| Job::Complete(hold, outcome, retention, ticket)),
+        }
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

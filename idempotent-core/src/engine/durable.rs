@@ -30,9 +30,6 @@ use std::panic::resume_unwind;
 use std::pin::pin;
 use std::time::Duration;
 
-/// The largest outcome that is kept; a larger one is recorded as lost.
-const MAX_OUTCOME: usize = 1024 * 1024;
-
 /// What the followers of a durable leader get: its refusal too, so that they need not all ask a store that is away.
 pub(crate) type Shared<T> = Result<T, Error>;
 
@@ -45,10 +42,10 @@ enum Ending<T> {
     Release,
 }
 
-fn ending<T: Serialize>(settled: Settled<T>) -> Ending<T> {
+fn ending<T: Serialize>(settled: Settled<T>, max_outcome: usize) -> Ending<T> {
     match settled {
         Settled::Kept(kept) => {
-            let bytes = encode(&kept, MAX_OUTCOME);
+            let bytes = encode(&kept, max_outcome);
             Ending::Record(kept, bytes)
         }
         Settled::Shared(shared) => Ending::Share(shared),
@@ -186,7 +183,7 @@ where
     place.begins(held.attempt());
     let entered = lead.enter();
     let outcome = body();
-    let ending = ending(keep.settle(&outcome));
+    let ending = ending(keep.settle(&outcome), errand.max_outcome);
     drop(entered);
     let instead = match ending {
         Ending::Record(kept, bytes) => {
@@ -360,9 +357,10 @@ where
 {
     place.begins(held.as_ref().map_or(1, Held::attempt));
     let is_recorded = held.is_some();
+    let max_outcome = errand.max_outcome;
     let (outcome, ending, lead) = {
         let mut leading = pin!(leading);
-        let judge = move |outcome: &Ret| is_recorded.then(|| ending(keep.settle(outcome)));
+        let judge = move |outcome: &Ret| is_recorded.then(|| ending(keep.settle(outcome), max_outcome));
         poll_fn(move |cx| leading.as_mut().poll_body(cx, &judge)).await
     };
     let mut how = How::Executed;

@@ -26,6 +26,8 @@ pub(crate) struct Errand {
     pub(crate) fingerprint: Option<[u8; 16]>,
     pub(crate) durable: Durable,
     pub(crate) in_flight: InFlight,
+    /// The largest outcome that is kept, in bytes; a larger one is recorded as lost.
+    pub(crate) max_outcome: usize,
 }
 
 /// Where a durable call stands once the store has answered.
@@ -58,6 +60,11 @@ impl Errand {
         Error::caused(ErrorKind::Store, self.scope, error)
     }
 
+    /// The key is another caller's, whose outcome cannot be asked for: the body did run.
+    fn lost(&self, error: StoreError) -> Error {
+        Error::caused(ErrorKind::LeaseLost, self.scope, error)
+    }
+
     fn terms(&self) -> Terms {
         let Durable { lease, max_run, interrupted } = self.durable;
         // Where nobody is to run it again, a body that ended without an outcome may have had its effect.
@@ -77,10 +84,11 @@ impl Errand {
         let deadline = deadline(self.in_flight);
         let mut changed: Option<Answer<'_, ()>> = None;
         loop {
+            let asked = Instant::now();
             let remaining = match store.claim(claim.clone()).await? {
                 Claimed::Granted { token, attempt } => {
                     let hold = Hold { place: self.place.clone(), token };
-                    return Ok(Sought::Run(self.store.hold(hold, self.terms(), attempt)));
+                    return Ok(Sought::Run(self.store.hold(hold, self.terms(), attempt, asked)));
                 }
                 Claimed::Completed { outcome } => return Ok(Sought::Stored(outcome)),
                 Claimed::Mismatch => return Ok(Sought::Refused(self.error(ErrorKind::KeyReused))),
@@ -128,13 +136,13 @@ impl Errand {
                     (Standing::InFlight, _) if self.in_flight != InFlight::Reject => {}
                     _ => return Finished::Refused(self.error(ErrorKind::LeaseLost)),
                 },
-                Err(error) => return Finished::Refused(self.store_error(error)),
+                Err(error) => return Finished::Refused(self.lost(error)),
             }
             let Some(longest) = left(deadline, LOOK_AGAIN) else {
                 return Finished::Refused(self.error(ErrorKind::WaitTimedOut));
             };
             if let Err(error) = wait(changed, longest).await {
-                return Finished::Refused(self.store_error(error));
+                return Finished::Refused(self.lost(error));
             }
         }
     }
@@ -179,7 +187,7 @@ async fn wait(changed: Answer<'_, ()>, longest: Duration) -> Result<(), StoreErr
 }
 
 /// A new caller: random, from the process's own seed and a counter, so that no two callers are taken for one.
-fn owner() -> Owner {
+pub(crate) fn owner() -> Owner {
     use std::hash::{BuildHasher, RandomState};
     use std::sync::atomic::{AtomicU64, Ordering};
     static CALLS: AtomicU64 = AtomicU64::new(0);

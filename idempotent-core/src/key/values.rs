@@ -55,7 +55,7 @@ pub trait ToFingerprint {
 ///
 /// Integers, `bool`, `char`, strings, bytes (`[u8]`), tuples, arrays, slices, `Vec`, references and smart pointers,
 /// `NonZero*` and `Uuid` (feature `uuid`) are. `#[derive(ToKey)]` does it for newtypes and structs,
-/// [`display`](super::display) for types that others wrote, [`serde`](super::serde) for anything `Serialize`.
+/// [`display`](super::display) for types that others wrote, `key::serde` (feature `serde`) for anything `Serialize`.
 /// Floats are not, since equal amounts can have different bits; `Option` is not, since `None` is no identity.
 ///
 /// It asks for nothing beside [`ToFingerprint`]; implementing it says that equal texts mean the same call.

@@ -4,10 +4,11 @@ use super::Terms;
 use crate::blocking::block_on;
 use crate::context::Fence;
 use crate::report;
-use crate::store::{Hold, Store, StoreError};
+use crate::store::{Answer, Hold, Store, StoreError};
 use crate::underway::Underway;
 use std::collections::BTreeMap;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,6 +48,19 @@ struct Kept {
     at: Instant,
     until: Option<Instant>,
     fence: Arc<Fence>,
+}
+
+impl Kept {
+    /// When there is something to do about it.
+    fn next(&self) -> Instant {
+        self.until.map_or(self.at, |until| self.at.min(until))
+    }
+}
+
+/// Asks a store. One that panics has not answered: its bug must not end the thread that all leases depend on.
+fn ask<'a, T>(question: impl FnOnce() -> Answer<'a, T>) -> Result<T, StoreError> {
+    let asked = catch_unwind(AssertUnwindSafe(|| block_on(question())));
+    asked.unwrap_or_else(|_| Err(StoreError::new("the store panicked")))
 }
 
 /// An outcome that is still to be recorded.
@@ -136,7 +150,7 @@ impl Inner {
     /// Waits for the next thing to do; whether there is one.
     fn wait<'a>(&'a self, mut work: MutexGuard<'a, Work>) -> Option<MutexGuard<'a, Work>> {
         loop {
-            let next = work.leases.values().map(|kept| kept.at).chain(work.late_at).min();
+            let next = work.leases.values().map(Kept::next).chain(work.late_at).min();
             let now = Instant::now();
             match next {
                 Some(next) if next <= now => return Some(work),
@@ -163,14 +177,19 @@ impl Inner {
         }
         for (lease, holds) in by_lease {
             for batch in holds.chunks(BATCH) {
-                let asked = batch.iter().map(|(_, hold)| hold.clone()).collect();
-                let Ok(believed) = block_on(self.store.renew(asked, lease)) else {
+                let holds = batch.iter().map(|(_, hold)| hold.clone()).collect();
+                let asked = Instant::now();
+                let Ok(believed) = ask(|| self.store.renew(holds, lease)) else {
                     self.try_again(batch);
                     continue;
                 };
                 let mut work = self.work();
                 for ((id, _), believed) in batch.iter().zip(believed) {
-                    if !believed && let Some(lost) = work.leases.remove(id) {
+                    if believed {
+                        if let Some(kept) = work.leases.get(id) {
+                            kept.fence.believe(asked, lease);
+                        }
+                    } else if let Some(lost) = work.leases.remove(id) {
                         lost.fence.lose();
                     }
                 }
@@ -189,18 +208,29 @@ impl Inner {
         }
     }
 
+    /// Tries what is late, one after the other. Each may take as long as the store has patience, so leases go before.
     fn record(&self, late: Vec<Late>) {
-        for mut late in late {
-            let asked = self.store.complete(late.hold.clone(), late.outcome.clone(), late.retention);
-            let answer = block_on(asked);
+        let mut late = late.into_iter();
+        while let Some(mut one) = late.next() {
+            let (hold, outcome) = (one.hold.clone(), one.outcome.clone());
+            let answer = ask(|| self.store.complete(hold, outcome, one.retention));
             if let Err(error) = &answer {
-                late.tell(error);
+                one.tell(error);
             }
             let mut work = self.work();
             work.trying -= 1;
             if answer.is_err() {
-                work.late.push(late);
+                work.late.push(one);
                 work.late_at = Some(Instant::now() + AGAIN);
+            }
+            let now = Instant::now();
+            if work.leases.values().any(|kept| kept.next() <= now) && late.len() > 0 {
+                // The untried ones come first the next time.
+                let tried = mem::take(&mut work.late);
+                work.late.extend(late.by_ref());
+                work.late.extend(tried);
+                work.trying = 0;
+                work.late_at = Some(now);
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::engine::run_durable_detached;
 use crate::engine::{Deferred, Errand, Shared, run_durable, run_durable_async};
 use crate::error::{Error, ErrorKind};
 use crate::installed::installed;
-use crate::key::{Key, Print, Text};
+use crate::key::Print;
 use crate::lease::SharedStore;
 use crate::observe::How;
 use crate::outcome::{Keep, KeepOk, Plan};
@@ -16,7 +16,6 @@ use crate::table::TableRef;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
-use std::sync::Arc;
 
 /// A call whose record lives in a store: it is shared between processes and outlives them.
 ///
@@ -40,6 +39,9 @@ impl<'a, P: Print> Call<'a, P> {
     }
 }
 
+/// The largest outcome that is kept, in bytes; a larger one is recorded as lost.
+pub(super) const MAX_OUTCOME: usize = 1024 * 1024;
+
 /// Everything that a durable call needs besides its body.
 struct Ready<'a, T: Clone + Send + Sync + 'static, P: Print> {
     table: TableRef<'a, Shared<T>, P>,
@@ -53,8 +55,8 @@ impl<'a, P: Print> DurableCall<'a, P> {
     /// runtime: nothing that the store needs runs on the caller's.
     ///
     /// ```
-    /// use idempotently::{Error, OnInterruption, Operation, SharedStore};
-    /// use idempotently::backend::memory::MemoryStore;
+    /// use idempotent_core::{Error, OnInterruption, Operation, SharedStore};
+    /// use idempotent_core::backend::memory::MemoryStore;
     ///
     /// static CHARGE: Operation = Operation::new("docs.durable").interrupted(OnInterruption::Fail);
     /// let store = SharedStore::new(MemoryStore::new());
@@ -146,11 +148,12 @@ impl<'a, P: Print> DurableCall<'a, P> {
         let table = operation.table(identity.in_store(store.id()), *scope, misdeclared)?;
         let errand = Errand {
             store,
-            place: place(table.scope(), &ask.text),
+            place: Place::of(table.scope(), &ask.text),
             scope: table.scope(),
             fingerprint: ask.print.digest(),
             durable: operation.policy.durable,
             in_flight: operation.policy.in_flight,
+            max_outcome: MAX_OUTCOME,
         };
         Ok(Ready { table, errand })
     }
@@ -163,8 +166,8 @@ impl<P: Print> DurableCall<'static, P> {
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-    /// use idempotently::{Error, OnInterruption, Operation, SharedStore};
-    /// use idempotently::backend::memory::MemoryStore;
+    /// use idempotent_core::{Error, OnInterruption, Operation, SharedStore};
+    /// use idempotent_core::backend::memory::MemoryStore;
     ///
     /// static CHARGE: Operation = Operation::new("docs.durable.detached").interrupted(OnInterruption::Fail);
     /// let store = SharedStore::new(MemoryStore::new());
@@ -202,12 +205,6 @@ impl<P: Print> DurableCall<'static, P> {
             Err(error) => plan.refusal().refuse(error),
         }
     }
-}
-
-/// Where the record lies. A key that was refused has no place, and its call does not come to ask for it.
-fn place(scope: &str, text: &Text) -> Place {
-    let key = text.to_key().map(|key: Key| key.with_bytes(|bytes| String::from_utf8_lossy(bytes).into()));
-    Place { scope: scope.into(), key: key.unwrap_or_else(|| Arc::from("")) }
 }
 
 impl<P> fmt::Debug for DurableCall<'_, P> {

@@ -56,6 +56,7 @@ impl Answer {
             | ErrorKind::NoStore
             | ErrorKind::Store
             | ErrorKind::Contended
+            | ErrorKind::Aborted
             | ErrorKind::OutcomeUnknown
             | ErrorKind::OutcomeLost
             | ErrorKind::Codec
@@ -66,6 +67,7 @@ impl Answer {
             | ErrorKind::MissingKey
             | ErrorKind::InvalidKey
             | ErrorKind::Full
+            | ErrorKind::NoTransaction
             | ErrorKind::Reentrant
             | ErrorKind::WouldBlock => Self::Rejected,
         }

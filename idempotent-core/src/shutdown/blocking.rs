@@ -1,14 +1,14 @@
 //! For programs without an async runtime: the store at the start, and the wait at the end.
 //!
 //! ```
-//! use idempotently::blocking;
+//! use idempotent_core::shutdown::blocking;
 //! use std::time::Duration;
 //!
 //! let store = blocking::connect("memory:")?;
 //! blocking::install(store)?;
 //! // … the program …
 //! assert!(blocking::shutdown(Duration::from_secs(10)).is_complete());
-//! # Ok::<(), idempotently::Error>(())
+//! # Ok::<(), idempotent_core::Error>(())
 //! ```
 
 pub use crate::installed::{connect, install};

@@ -3,7 +3,7 @@
 use super::try_idempotent;
 use crate::validate::Features;
 
-const FEATURES: Features = Features { tokio: true, durable: true };
+const FEATURES: Features = Features { tokio: true, durable: true, transactions: true };
 
 /// Every mistake as the text that it points at and its message.
 fn mistakes(args: &str, item: &str, features: Features) -> Vec<(String, String)> {
@@ -289,11 +289,71 @@ fn of_what_is_promised_of_them() {
 }
 
 #[test]
+fn of_a_record_in_the_callers_transaction() {
+    let item = "async fn f(tx: &mut C, n: u8) -> Result<u8, E> { Ok(n) }";
+    let terms = "key = n, transaction = tx, scope = \"n\"";
+    for (more, at, message) in [
+        ("durable", "durable", "`durable` is for one in a store: leave `durable` out, or `transaction`"),
+        ("store = &self.store", "store", "`store` is for one in a store"),
+        ("interrupted = retry", "interrupted", "the next caller runs it: leave `interrupted` out"),
+        ("max_run = \"1h\"", "max_run", "nothing is renewed in a transaction"),
+        ("on_failure = retry", "on_failure", "what is not kept is rolled back"),
+        ("detached", "detached", "which it cannot take along"),
+        ("capacity = 5", "capacity", "keeps none there"),
+        ("handle = A", "handle", "keeps none there"),
+        ("lease = 5", "5", "a text such as `\"30s\"`"),
+    ] {
+        let args = format!("{terms}, {more}");
+        let found = mistakes(&args, item, FEATURES);
+        assert!(found.iter().any(|(place, said)| place == at && said.contains(message)), "{args}: {found:?}");
+    }
+    for (args, item, at, message) in [
+        ("key = n, transaction = tx", item, "transaction", "`transaction` needs a `scope`"),
+        ("key = n, transaction = tx.inner, scope = \"n\"", item, "tx.inner", "or a field of `self`"),
+        ("key = n, transaction = \"tx\", scope = \"n\"", item, "\"tx\"", "as in `transaction = tx`"),
+        ("key = n, transaction = self, scope = \"n\"", item, "self", "or a field of `self`"),
+        ("key = n, transaction = conn, scope = \"n\"", item, "conn", "no argument is called `conn`"),
+        ("key = n, transaction = self.tx, scope = \"n\"", item, "self.tx", "there is no `self` here"),
+        (terms, "fn f(tx: &mut C, n: u8) -> Result<u8, E> { Ok(n) }", "transaction", "make the function `async`"),
+        (terms, "async fn f(tx: &mut C, n: u8) -> u8 { n }", "transaction", "let it return `Result<_, E>`"),
+        (
+            terms,
+            "async fn f(tx: &PgPool, n: u8) -> Result<u8, E> { Ok(n) }",
+            "&PgPool",
+            "see `idempotently::transaction`",
+        ),
+        (
+            terms,
+            "async fn f(tx: Transaction<'_, P>, n: u8) -> Result<u8, E> { Ok(n) }",
+            "Transaction<'_, P>",
+            "take it by `&mut`",
+        ),
+    ] {
+        check(&[(args, item, at, message)]);
+    }
+    let of_self = "key = n, transaction = self.tx, scope = \"n\"";
+    for (item, at, message) in [
+        ("async fn f(&self, n: u8) -> Result<u8, E> { Ok(n) }", "&self", "the method takes `&mut self`"),
+        ("fn f(&mut self, n: u8) -> BoxFuture<'_, Result<u8, E>> { g(n) }", "self.tx", "write `async fn`"),
+    ] {
+        check(&[(of_self, item, at, message)]);
+    }
+    assert_eq!(mistakes(of_self, "async fn f(&mut self, n: u8) -> Result<u8, E> { Ok(n) }", FEATURES), []);
+    let more =
+        "in_flight = wait(\"1s\"), lease = \"5s\", fingerprint = m, keep = all, missing = run, retention = forever";
+    assert_eq!(mistakes(&format!("{terms}, {more}"), item, FEATURES), []);
+    let without = mistakes(terms, item, Features { transactions: false, ..FEATURES });
+    let [(place, said)] = &without[..] else { panic!("{without:?}") };
+    assert_eq!(place, "transaction");
+    assert!(said.contains("features = [\"postgres\"]"), "{said}");
+}
+
+#[test]
 fn are_all_shown_together() {
-    let args = "kye = n, capacity = 0, retention = \"soon\", keep = ok, transaction = tx";
+    let args = "kye = n, capacity = 0, retention = \"soon\", keep = ok, interrupted = fail";
     let item = "const fn f(n: &str) -> &str { n }";
     let found = mistakes(args, item, FEATURES);
     let mut places: Vec<_> = found.iter().map(|(place, _)| place.as_str()).collect();
     places.sort_unstable();
-    assert_eq!(places, ["\"soon\"", "&str", "0", "capacity", "const", "kye", "ok", "transaction"], "{found:?}");
+    assert_eq!(places, ["\"soon\"", "&str", "0", "capacity", "const", "interrupted", "kye", "ok"], "{found:?}");
 }

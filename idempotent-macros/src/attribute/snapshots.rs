@@ -103,7 +103,7 @@ fn take(attrs: &mut Vec<Attribute>) -> Option<TokenStream> {
 }
 
 fn expand(args: TokenStream, function: &impl ToTokens) -> TokenStream {
-    idempotent(args, &function.to_token_stream(), Features { tokio: true, durable: true })
+    idempotent(args, &function.to_token_stream(), Features { tokio: true, durable: true, transactions: true })
 }
 
 fn items(tokens: &TokenStream) -> Vec<Item> {

@@ -15,6 +15,10 @@ const LEASE: Duration = Duration::from_secs(30);
 
 /// What was chosen, or nothing where the records live in this process.
 pub(super) fn check(args: &Args, features: Features, errors: &mut Errors) -> Option<Durable> {
+    if args.find(Name::Transaction).is_some() {
+        // What does not go with it is spoken of there.
+        return None;
+    }
     let Some(chosen) = args.find(Name::Durable).or(args.find(Name::Store)) else {
         refuse_terms(args, errors);
         return None;

@@ -13,6 +13,10 @@ use crate::types;
 /// A body that runs as a task of its own borrows nothing.
 pub(super) fn check_detached(args: &Args, function: &Function, features: Features, errors: &mut Errors) {
     let Some(argument) = args.find(Name::Detached) else { return };
+    if args.find(Name::Transaction).is_some() {
+        // It does not go with it in any case.
+        return;
+    }
     if !features.tokio {
         errors.at(
             &argument.word,

@@ -2,6 +2,8 @@
 //!
 //! A server and its folder go with the process that started it, also when that one is killed.
 
+mod authority;
+mod chromedriver;
 mod error;
 mod folder;
 mod postgres;
@@ -9,7 +11,10 @@ mod process;
 mod proxy;
 mod redis;
 
+pub use authority::Authority;
+pub use chromedriver::{CHROMIUM_FLAGS, Chromedriver};
 pub use error::ServerError;
 pub use postgres::Postgres;
-pub use proxy::Proxy;
-pub use redis::{Redis, RedisCluster};
+pub use process::find;
+pub use proxy::{Passing, Proxy};
+pub use redis::{REDIS_PROGRAM, Redis, RedisCluster};

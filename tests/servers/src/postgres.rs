@@ -1,8 +1,9 @@
 //! PostgreSQL servers.
 
 use crate::ServerError;
+use crate::authority::{Authority, text};
 use crate::folder::Folder;
-use crate::process::{Process, find, on_a_free_port, tied, version};
+use crate::process::{Process, find, on_a_free_port, run, tied, version};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -39,6 +40,28 @@ impl Postgres {
     /// # Errors
     /// Those of [`start`](Self::start).
     pub fn with_settings(settings: &[(&str, &str)]) -> Result<Self, ServerError> {
+        let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        Self::begin(settings.collect(), &[])
+    }
+
+    /// Starts one that clients may encrypt their connections to.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn encrypted(by: &Authority) -> Result<Self, ServerError> {
+        let files = by.of_the_server();
+        let [certificate, key] = ["ssl_cert_file", "ssl_key_file"];
+        let mut settings: Vec<_> = FAST.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        settings.push(("ssl".into(), "on".into()));
+        // Beside the database, since the server must be the key's owner.
+        for (setting, file) in [certificate, key].into_iter().zip(&files) {
+            let name = file.file_name().map_or(file.as_path(), Path::new);
+            settings.push((setting.into(), format!("../{}", text(name))));
+        }
+        Self::begin(settings, &files)
+    }
+
+    fn begin(settings: Vec<(String, String)>, files: &[PathBuf]) -> Result<Self, ServerError> {
         let folder = Folder::new("postgres")?;
         if is_root() {
             own(folder.path())?;
@@ -46,7 +69,13 @@ impl Postgres {
         let mut copy = unprivileged(&find("cp")?)?;
         copy.args(["-R", "-p"]).arg(template()?.join(DATA)).arg(folder.path());
         run("a database cannot be copied", &mut copy)?;
-        let settings: Vec<_> = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        for file in files {
+            let copy = folder.path().join(file.file_name().unwrap_or_default());
+            std::fs::copy(file, &copy).map_err(|error| ServerError::because("a file cannot be copied", error))?;
+            if is_root() {
+                own(&copy)?;
+            }
+        }
         let (port, process) = on_a_free_port(|port| launch(&folder, port, &settings))?;
         Ok(Self { process, folder, port, settings })
     }
@@ -143,14 +172,6 @@ fn template() -> Result<PathBuf, ServerError> {
     template.as_ref().map(|folder| folder.path().to_owned()).map_err(Clone::clone)
 }
 
-fn run(refused: &str, command: &mut Command) -> Result<(), ServerError> {
-    let output = command.output().map_err(|error| ServerError::because(refused, error))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(ServerError::because(refused, String::from_utf8_lossy(&output.stderr)))
-}
-
 fn launch(folder: &Folder, port: u16, settings: &[(String, String)]) -> Result<Process, ServerError> {
     let (data, log) = (folder.path().join(DATA), folder.path().join("log"));
     let mut command = unprivileged(&find("postgres")?)?;
@@ -180,6 +201,13 @@ fn stand_in() -> &'static str {
     if has("postgres") { "postgres" } else { "nobody" }
 }
 
+/// The number of a user's first group, whose name differs between distributions.
+fn group_of(user: &str) -> Result<String, ServerError> {
+    let group = Command::new("id").args(["-g", user]).output();
+    let group = group.map_err(|error| ServerError::because("the server's group cannot be found", error))?;
+    Ok(String::from_utf8_lossy(group.stdout.trim_ascii()).into_owned())
+}
+
 fn own(folder: &Path) -> Result<(), ServerError> {
     let owned = Command::new("chown").arg(stand_in()).arg(folder).status();
     match owned {
@@ -197,7 +225,8 @@ fn unprivileged(program: &Path) -> Result<Command, ServerError> {
         return tied(program, CRASH);
     }
     let mut command = Command::new(find("setpriv")?);
-    command.args(["--reuid", stand_in(), "--regid", "nogroup", "--clear-groups", "--pdeathsig", CRASH]);
+    let group = group_of(stand_in())?;
+    command.args(["--reuid", stand_in(), "--regid", &group, "--clear-groups", "--pdeathsig", CRASH]);
     command.arg("--").arg(program);
     Ok(command)
 }

@@ -11,14 +11,18 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What to type where a server is missing.
-const INSTALL: &str = "apt-get install --yes --no-install-recommends redis-server postgresql";
+/// What to type where a server is missing, or what starts and equips one.
+const INSTALL: &str = "apt-get install --yes --no-install-recommends redis-server postgresql openssl util-linux \
+    chromium chromium-driver curl nodejs python3-venv";
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a program is: on the path, or where Debian puts the servers of PostgreSQL.
-pub(crate) fn find(program: &str) -> Result<PathBuf, ServerError> {
+///
+/// # Errors
+/// When it is not there; the error says what to type.
+pub fn find(program: &str) -> Result<PathBuf, ServerError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
@@ -29,6 +33,15 @@ pub(crate) fn find(program: &str) -> Result<PathBuf, ServerError> {
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
         .ok_or_else(|| ServerError::new(format!("`{program}` is missing; type: {INSTALL}")))
+}
+
+/// Runs a program to its end, which must be a good one.
+pub(crate) fn run(refused: &str, command: &mut Command) -> Result<(), ServerError> {
+    let output = command.output().map_err(|error| ServerError::because(refused, error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(ServerError::because(refused, String::from_utf8_lossy(&output.stderr)))
 }
 
 /// What a program says of its version: the first word that begins with a digit.

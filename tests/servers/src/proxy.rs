@@ -1,10 +1,33 @@
 //! A way to a server on which something goes wrong when it is told to.
 
 use crate::ServerError;
+use std::fmt;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
+
+/// What passes by an attendant: see [`Proxy::attend`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Passing {
+    /// A request that has not been passed on.
+    Request,
+    /// The same, when it has been.
+    Requested,
+    /// An answer that has not been passed on.
+    Answer,
+}
+
+/// Who looks at everything that passes.
+struct Attendant(Box<Attends>);
+
+type Attends = dyn Fn(usize, Passing, &[u8]) -> bool + Send + Sync;
+
+impl fmt::Debug for Attendant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attendant")
+    }
+}
 
 /// A way to a server. It ends with this value.
 #[derive(Debug)]
@@ -17,6 +40,7 @@ pub struct Proxy {
 struct Way {
     state: Mutex<State>,
     changed: Condvar,
+    attendant: OnceLock<Attendant>,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +122,12 @@ impl Proxy {
         self.way.state().loses_after = Some(bytes);
     }
 
+    /// Shows everything that passes, with the number of its connection, to somebody who says whether the connection goes
+    /// on; where it does not, what was shown is not passed on. Only the first attendant is one.
+    pub fn attend(&self, attendant: impl Fn(usize, Passing, &[u8]) -> bool + Send + Sync + 'static) {
+        let _ = self.way.attendant.set(Attendant(Box::new(attendant)));
+    }
+
     /// How many answers were lost.
     #[must_use]
     pub fn lost(&self) -> usize {
@@ -166,11 +196,19 @@ impl Way {
             return;
         }
         state.counts.connections += 1;
+        let number = state.counts.connections;
         state.connections.push(kept);
         drop(state);
         let (there, back) = (self.clone(), self.clone());
-        thread::spawn(move || carry(from_client, server, |bytes| there.asks(bytes)));
-        thread::spawn(move || carry(from_server, client, |bytes| back.answers(bytes)));
+        thread::spawn(move || {
+            let arrived = |bytes: &[u8]| there.attends(number, Passing::Requested, bytes);
+            carry(from_client, server, |bytes| there.asks(number, bytes), arrived);
+        });
+        thread::spawn(move || carry(from_server, client, |bytes| back.answers(number, bytes), |_| true));
+    }
+
+    fn attends(&self, connection: usize, passing: Passing, bytes: &[u8]) -> bool {
+        self.attendant.get().is_none_or(|attendant| (attendant.0)(connection, passing, bytes))
     }
 
     /// Waits while the way is held.
@@ -180,15 +218,20 @@ impl Way {
     }
 
     /// How much of a request comes through.
-    fn asks(&self, bytes: usize) -> usize {
+    fn asks(&self, connection: usize, bytes: &[u8]) -> usize {
         let mut state = self.pass();
         state.counts.requests += 1;
-        state.counts.asked += bytes;
-        bytes
+        state.counts.asked += bytes.len();
+        drop(state);
+        if self.attends(connection, Passing::Request, bytes) { bytes.len() } else { 0 }
     }
 
     /// How much of an answer comes through.
-    fn answers(&self, bytes: usize) -> usize {
+    fn answers(&self, connection: usize, bytes: &[u8]) -> usize {
+        if !self.attends(connection, Passing::Answer, bytes) {
+            return 0;
+        }
+        let bytes = bytes.len();
         let mut state = self.pass();
         let through = state.loses_after.map_or(bytes, |left| left.min(bytes));
         if through < bytes {
@@ -202,12 +245,13 @@ impl Way {
     }
 }
 
-/// Carries what comes, as much of it as comes through, and ends the connection where that is not all.
-fn carry(mut from: TcpStream, mut to: TcpStream, through: impl Fn(usize) -> usize) {
+/// Carries what comes, as much of it as comes through, and ends the connection where that is not all, or where it is not
+/// to go on when that has arrived.
+fn carry(mut from: TcpStream, mut to: TcpStream, through: impl Fn(&[u8]) -> usize, arrived: impl Fn(&[u8]) -> bool) {
     let mut bytes = [0; 8192];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
-        let passes = through(count);
-        if to.write_all(&bytes[..passes]).is_err() || passes < count {
+        let passes = through(&bytes[..count]);
+        if to.write_all(&bytes[..passes]).is_err() || passes < count || !arrived(&bytes[..count]) {
             break;
         }
     }

@@ -1,28 +1,40 @@
-//! Redis servers, single and in a cluster.
+//! Redis servers, single and in a cluster; or what speaks as they do.
 
 use crate::ServerError;
+use crate::authority::{Authority, text};
 use crate::folder::Folder;
 use crate::process::{Process, find, on_a_free_port, tied, version};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-/// A private Redis server.
+/// The variable of the environment that names the program to start instead of the `redis-server` on the path.
+pub const REDIS_PROGRAM: &str = "IDEMPOTENT_REDIS_PROGRAM";
+
+/// A private Redis server: `redis-server`, or the program that [`REDIS_PROGRAM`] names.
 #[derive(Debug)]
 pub struct Redis {
     process: Process,
     folder: Folder,
     port: u16,
+    way: Way,
     arguments: Vec<String>,
+}
+
+/// How clients come to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Plain,
+    Encrypted,
 }
 
 impl Redis {
     /// Starts one without persistence.
     ///
     /// # Errors
-    /// When `redis-server` is missing (the error says what to type) or does not answer.
+    /// When its program is missing (the error says what to type) or does not answer.
     pub fn start() -> Result<Self, ServerError> {
         Self::with_arguments(&["--save", "", "--appendonly", "no"])
     }
@@ -32,10 +44,26 @@ impl Redis {
     /// # Errors
     /// Those of [`start`](Self::start).
     pub fn with_arguments(arguments: &[&str]) -> Result<Self, ServerError> {
+        Self::begin(Way::Plain, arguments.iter().map(|&argument| argument.to_owned()).collect())
+    }
+
+    /// Starts one without persistence, to which all connections are encrypted.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start), and when the program was built without encryption.
+    pub fn encrypted(by: &Authority) -> Result<Self, ServerError> {
+        let [certificate, key] = by.of_the_server().map(|file| text(&file));
+        let open = ["--save", "", "--appendonly", "no", "--port", "0", "--tls-auth-clients", "no"];
+        let named = ["--tls-cert-file", &certificate, "--tls-key-file", &key];
+        let authority = text(&by.certificate());
+        let arguments = open.into_iter().chain(named).chain(["--tls-ca-cert-file", &authority]);
+        Self::begin(Way::Encrypted, arguments.map(str::to_owned).collect())
+    }
+
+    fn begin(way: Way, arguments: Vec<String>) -> Result<Self, ServerError> {
         let folder = Folder::new("redis")?;
-        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let (port, process) = on_a_free_port(|port| launch(&folder, port, &arguments))?;
-        Ok(Self { process, folder, port, arguments })
+        let (port, process) = on_a_free_port(|port| launch(&folder, port, way, &arguments))?;
+        Ok(Self { process, folder, port, way, arguments })
     }
 
     /// One server for all tests of this process; it ends with the process.
@@ -51,7 +79,8 @@ impl Redis {
     /// Where it is.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.way == Way::Encrypted { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Where it listens.
@@ -66,12 +95,20 @@ impl Redis {
         self.process.id()
     }
 
-    /// The version that is installed.
+    /// The version that is started.
     ///
     /// # Errors
-    /// When `redis-server` is missing.
+    /// When its program is missing.
     pub fn version() -> Result<String, ServerError> {
-        version(&find("redis-server")?)
+        Self::version_of(&program()?)
+    }
+
+    /// The version of another program.
+    ///
+    /// # Errors
+    /// When it does not tell.
+    pub fn version_of(program: &Path) -> Result<String, ServerError> {
+        version(program)
     }
 
     /// Ends it at once, as a crash does; what it has not written is lost.
@@ -84,16 +121,21 @@ impl Redis {
     /// # Errors
     /// Those of [`start`](Self::start).
     pub fn start_again(&mut self) -> Result<(), ServerError> {
-        self.process = launch(&self.folder, self.port, &self.arguments)?;
+        self.process = launch(&self.folder, self.port, self.way, &self.arguments)?;
         Ok(())
     }
 }
 
-fn launch(folder: &Folder, port: u16, arguments: &[String]) -> Result<Process, ServerError> {
+fn program() -> Result<PathBuf, ServerError> {
+    std::env::var_os(REDIS_PROGRAM).map_or_else(|| find("redis-server"), |program| Ok(program.into()))
+}
+
+fn launch(folder: &Folder, port: u16, way: Way, arguments: &[String]) -> Result<Process, ServerError> {
     let log = folder.path().join("log");
     let before = std::fs::read(&log).map_or(0, |log| log.len());
-    let mut command = tied(&find("redis-server")?, "KILL")?;
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]).arg("--dir").arg(folder.path());
+    let mut command = tied(&program()?, "KILL")?;
+    let listens = if way == Way::Encrypted { "--tls-port" } else { "--port" };
+    command.args(["--bind", "127.0.0.1", listens, &port.to_string()]).arg("--dir").arg(folder.path());
     command.arg("--logfile").arg(&log).args(arguments);
     let mut process = Process::start(command)?;
     process.wait_until_ready(&log, |_| {

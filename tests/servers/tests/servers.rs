@@ -6,7 +6,7 @@
     reason = "a test fails by panicking, and tells its parent on its output"
 )]
 
-use idempotent_servers::{Postgres, Proxy, Redis, RedisCluster, ServerError};
+use idempotent_servers::{Authority, Postgres, Proxy, Redis, RedisCluster, ServerError};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -43,6 +43,21 @@ fn a_postgres_server_comes_and_goes() -> Result<(), ServerError> {
     let (port, folder) = (postgres.port(), postgres.folder().to_owned());
     drop(postgres);
     assert!(!answers(port) && !folder.exists());
+    Ok(())
+}
+
+#[test]
+fn servers_speak_encrypted() -> Result<(), ServerError> {
+    let authority = Authority::new()?;
+    let (redis, postgres) = (Redis::encrypted(&authority)?, Postgres::encrypted(&authority)?);
+    let certificate = authority.certificate().display().to_string();
+    for (port, first) in [(redis.port(), None), (postgres.port(), Some("postgres"))] {
+        let mut asking = Command::new("openssl");
+        asking.args(["s_client", "-verify_return_error", "-CAfile", &certificate]);
+        asking.args(["-connect", &format!("127.0.0.1:{port}")]);
+        let answer = asking.args(first.map(|first| ["-starttls", first]).into_iter().flatten()).stdin(Stdio::null());
+        assert!(answer.output().is_ok_and(|answer| answer.status.success()), "{first:?}");
+    }
     Ok(())
 }
 

@@ -39,6 +39,16 @@ impl Fault {
         }
     }
 
+    /// Whether the server may have done, or may still do, what was sent to it.
+    pub(super) fn leaves_open(&self) -> bool {
+        match self {
+            Self::Unconnected(_) => false,
+            // What cannot be read was answered all the same.
+            Self::Sent(error) => remedy(error) == Remedy::Reconnect || error.as_database_error().is_none(),
+            Self::Silent => true,
+        }
+    }
+
     /// Whether the server may have done what it was asked.
     pub(super) fn is_doubtful(&self) -> bool {
         !matches!(self, Self::Unconnected(_)) && self.remedy() == Remedy::Reconnect
@@ -88,6 +98,9 @@ const SILENT: &str = "the PostgreSQL server does not answer in time; see whether
 
 const AWAY: &str = "the PostgreSQL server cannot be reached; see whether it is up, and whether host and port are right";
 
+const UNENCRYPTED: &str = "no encrypted connection to the PostgreSQL server; switch on `tls-rustls` or \
+    `tls-native-tls`, and see that its certificate is for this host and its authority known (`sslrootcert`)";
+
 pub(super) const MISSING: &str = "the tables of `idempotently` are not in the PostgreSQL database; \
     let the store create them, or run `PostgresStore::schema_sql()` in a migration";
 
@@ -99,12 +112,10 @@ pub(super) fn explain(error: Error) -> StoreError {
             // Nothing but the message: the details of an error may show what is in a row.
             StoreError::caused(advice(&code), Told { message: error.message().into(), code })
         }
+        // So it says that it does not believe a certificate.
+        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => StoreError::caused(UNENCRYPTED, error),
         Error::Io(error) => StoreError::caused(AWAY, error),
-        Error::Tls(error) => StoreError::caused(
-            "no encrypted connection to the PostgreSQL server; switch on `tls-rustls` or `tls-native-tls`, and see to \
-             its certificate",
-            Told { message: error.to_string(), code: String::new() },
-        ),
+        Error::Tls(error) => StoreError::caused(UNENCRYPTED, Told { message: error.to_string(), code: String::new() }),
         // What is configured may hold the password.
         Error::Configuration(_) => {
             StoreError::new("the way to the PostgreSQL server is configured in a way that cannot be understood")

@@ -3,6 +3,7 @@
 use super::row;
 use crate::backend::oneshot::{Sender, channel};
 use crate::store::{Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, StoreError};
+use crate::underway::{UNTAKEN, Underway};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub(super) enum Job {
     Purge(usize, Ticket<usize>),
     /// Tells the other processes.
     Tell(Vec<String>, Ticket<()>),
+    /// Nothing but to come after a claim that nobody waits for any more.
+    Leave(#[expect(dead_code, reason = "it counts until it is dropped")] Underway),
 }
 
 /// What goes into one statement together.
@@ -57,7 +60,15 @@ pub(super) enum Kind {
 impl Job {
     /// A key that is given back, and nobody is told.
     pub(super) fn give_back(hold: Hold) -> Self {
-        Self::Release(hold, Release::Free, Ticket::new(channel().0))
+        Self::Release(hold, Release::Free, Ticket { _untaken: Some(UNTAKEN.begin()), ..Ticket::new(channel().0) })
+    }
+
+    /// What a claim was granted.
+    pub(super) fn granted(&self) -> Option<(&Claim, u64)> {
+        match self {
+            Self::Claim(claim, Ticket { reply: Some(Ok(Claimed::Granted { token, .. })), .. }) => Some((claim, *token)),
+            _ => None,
+        }
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -75,7 +86,7 @@ impl Job {
             Self::Claim(claim, _) => Some(&claim.place),
             Self::Complete(hold, ..) | Self::Release(hold, ..) => Some(&hold.place),
             Self::Peek(place, _) | Self::Forget(place, _) | Self::Resolve(place, ..) => Some(place),
-            Self::Renew(..) | Self::List(..) | Self::Purge(..) | Self::Tell(..) => None,
+            Self::Renew(..) | Self::List(..) | Self::Purge(..) | Self::Tell(..) | Self::Leave(_) => None,
         }
     }
 
@@ -125,6 +136,7 @@ impl Job {
             Self::List(_, ticket) => done(ticket.deliver()),
             Self::Purge(_, ticket) => done(ticket.deliver()),
             Self::Tell(_, ticket) => done(ticket.deliver()),
+            Self::Leave(_) => Settled::Done,
         }
     }
 
@@ -138,6 +150,7 @@ impl Job {
             Self::List(_, ticket) => ticket.refuse(error),
             Self::Purge(_, ticket) => ticket.refuse(error),
             Self::Tell(_, ticket) => ticket.refuse(error),
+            Self::Leave(_) => {}
         }
     }
 }
@@ -160,11 +173,13 @@ fn done<T>(_: Option<T>) -> Settled {
 pub(super) struct Ticket<T> {
     sender: Sender<T>,
     reply: Option<Result<T, StoreError>>,
+    /// Of a key that a shutdown waits for until it is given back.
+    _untaken: Option<Underway>,
 }
 
 impl<T> Ticket<T> {
     pub(super) fn new(sender: Sender<T>) -> Self {
-        Self { sender, reply: None }
+        Self { sender, reply: None, _untaken: None }
     }
 
     /// Keeps what a request came to.
@@ -255,10 +270,11 @@ impl Queued {
 }
 
 /// Takes the next statement's requests from the front: all of one kind, no key twice, and none before another one of the
-/// same key that was asked earlier. What nobody wants any more is left out, but for a claim that may have been granted: it
-/// is asked again, so that the key can be given back.
+/// same key that was asked earlier. What nobody wants any more is left out.
 pub(super) fn gather(backlog: &mut VecDeque<Queued>) -> Vec<Queued> {
-    backlog.retain(|queued| queued.doubtful || !queued.job.is_unwanted());
+    backlog.retain(|queued| !queued.job.is_unwanted());
+    // What they came after is done.
+    while backlog.pop_front_if(|queued| matches!(queued.job, Job::Leave(_))).is_some() {}
     let Some(first) = backlog.pop_front() else { return Vec::new() };
     let kind = first.job.kind();
     if first.alone || kind == Kind::Alone || backlog.is_empty() {

@@ -59,7 +59,7 @@ fn read(row: &PgRow, first: usize) -> Option<(Record, Timestamp)> {
     Some((record, moment(row, first + COLUMNS).ok()??))
 }
 
-fn moment(row: &PgRow, column: usize) -> Result<Option<Timestamp>, Error> {
+pub(super) fn moment(row: &PgRow, column: usize) -> Result<Option<Timestamp>, Error> {
     let moment: Option<Moment> = row.try_get(column)?;
     Ok(moment.map(|Moment(at)| at))
 }

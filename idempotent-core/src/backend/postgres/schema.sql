@@ -6,8 +6,14 @@ CREATE TABLE IF NOT EXISTS idempotently_store (
 -- Where fencing tokens come from. It is not to be cached, restarted or cycled: a token must never come back.
 CREATE SEQUENCE IF NOT EXISTS idempotently_token AS bigint START WITH 1 NO CYCLE CACHE 1;
 
+-- Nothing can be in it, so what refers to it cannot be committed.
+CREATE TABLE IF NOT EXISTS idempotently_never (
+    one integer PRIMARY KEY CHECK (false)
+);
+
 -- version: of the record. state: 1 in flight, 2 completed, 3 interrupted.
 -- lease_ends: until when the holder is believed. ends: when the outcome stops to answer; NULL for never.
+-- unfinished: the call that made the row is not completed, and its transaction must not be committed as it is.
 CREATE TABLE IF NOT EXISTS idempotently_record (
     scope       text COLLATE "C" NOT NULL,
     key         text COLLATE "C" NOT NULL,
@@ -20,6 +26,8 @@ CREATE TABLE IF NOT EXISTS idempotently_record (
     lease_ends  timestamptz,
     ends        timestamptz,
     outcome     bytea,
+    unfinished  integer CONSTRAINT idempotently_call_is_not_completed
+        REFERENCES idempotently_never DEFERRABLE INITIALLY DEFERRED,
     PRIMARY KEY (scope, key)
 ) WITH (fillfactor = 70);
 

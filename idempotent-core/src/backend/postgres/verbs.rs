@@ -1,14 +1,16 @@
 //! The verbs: requests into statements, and rows into answers.
 
+use super::doubt::{Doubt, ServerClock};
 use super::job::{Job, Kind, Page, Queued};
 use super::row::{self, corrupt, micros};
 use super::sql;
+use crate::clock::Timestamp;
 use crate::record::{Completion, OnInterruption, Record, State, judge_completion};
 use crate::store::{Claim, Claimed, Glimpse, Hold, Place, Recorded, Standing, StoreError};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Error, PgConnection, Postgres, Row, query};
-use std::collections::HashMap;
+use sqlx::{AssertSqlSafe, Connection, Error, PgConnection, Postgres, Row, query};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// The channel on which processes tell each other.
@@ -17,13 +19,16 @@ pub(super) const CHANNEL: &str = "idempotently";
 /// The numbers of the places whose records changed.
 pub(super) type Changed = Vec<u64>;
 
+/// Where the rows about claims have the server's time.
+const TIME: usize = 11;
+
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
-/// Sends one statement for all of a batch, which are of one kind. Nothing is filled in where there is no answer yet.
+/// Sends one statement for all of a batch, which are of one kind, but for claims. Nothing is filled in where there is no
+/// answer yet.
 pub(super) async fn run(connection: &mut PgConnection, batch: &mut [Queued]) -> Result<Changed, Error> {
     match batch.first().map(|queued| queued.job.kind()) {
-        None => Ok(Changed::new()),
-        Some(Kind::Claim) => claim(connection, batch).await,
+        None | Some(Kind::Claim) => Ok(Changed::new()),
         Some(Kind::Complete) => complete(connection, batch).await,
         Some(Kind::Free) => release(connection, batch, sql::FREE).await,
         Some(Kind::GiveUp) => release(connection, batch, sql::GIVE_UP).await,
@@ -46,7 +51,21 @@ fn about(row: &PgRow) -> Result<(usize, bool), Error> {
     Ok((usize::try_from(number - 1).unwrap_or(usize::MAX), row.try_get(1)?))
 }
 
-async fn claim(connection: &mut PgConnection, batch: &mut [Queued]) -> Result<Changed, Error> {
+/// What the server's clock says.
+pub(super) async fn time(connection: &mut PgConnection) -> Result<Timestamp, Error> {
+    let rows = fetch(connection, query("SELECT clock_timestamp()")).await?;
+    let told = rows.first().map(|row| row::moment(row, 0)).transpose()?.flatten();
+    told.ok_or(Error::RowNotFound)
+}
+
+/// Sends one statement for all claims of a batch, which take nothing after their last moment.
+pub(super) async fn claim(
+    connection: &mut PgConnection,
+    batch: &mut [Queued],
+    last_moment: Timestamp,
+    clock: &mut ServerClock,
+) -> Result<Changed, Error> {
+    let last_moment = last_moment.as_micros();
     let rows = {
         let claims: Vec<&Claim> = batch.iter().filter_map(|queued| as_claim(&queued.job)).collect();
         if let [one] = claims.as_slice() {
@@ -57,7 +76,8 @@ async fn claim(connection: &mut PgConnection, batch: &mut [Queued]) -> Result<Ch
                 .bind(one.fingerprint.map(Vec::from))
                 .bind(micros(one.lease))
                 .bind(last_but_one(one.interrupted))
-                .bind(row::number(&one.place).cast_signed());
+                .bind(row::number(&one.place).cast_signed())
+                .bind(last_moment);
             fetch(connection, statement).await?
         } else {
             let (scopes, keys) = places(claims.iter().map(|claim| &claim.place));
@@ -68,10 +88,15 @@ async fn claim(connection: &mut PgConnection, batch: &mut [Queued]) -> Result<Ch
                 .bind(claims.iter().map(|claim| claim.fingerprint.map(Vec::from)).collect::<Vec<Option<Vec<u8>>>>())
                 .bind(claims.iter().map(|claim| micros(claim.lease)).collect::<Vec<_>>())
                 .bind(claims.iter().map(|claim| last_but_one(claim.interrupted)).collect::<Vec<_>>())
-                .bind(claims.iter().map(|claim| row::number(&claim.place).cast_signed()).collect::<Vec<_>>());
+                .bind(claims.iter().map(|claim| row::number(&claim.place).cast_signed()).collect::<Vec<_>>())
+                .bind(last_moment);
             fetch(connection, statement).await?
         }
     };
+    match rows.first().map(|row| row::moment(row, TIME)).transpose()?.flatten() {
+        Some(said) => clock.hear(said),
+        None => clock.miss(),
+    }
     let mut changed = Changed::new();
     for row in &rows {
         let (index, wrote) = about(row)?;
@@ -94,8 +119,37 @@ async fn claim(connection: &mut PgConnection, batch: &mut [Queued]) -> Result<Ch
     Ok(changed)
 }
 
-fn as_claim(job: &Job) -> Option<&Claim> {
+pub(super) fn as_claim(job: &Job) -> Option<&Claim> {
     if let Job::Claim(claim, _) = job { Some(claim) } else { None }
+}
+
+/// Gives back what claims may have been granted of which nobody heard. Returns the indices of those that are over and done
+/// with, and the numbers of the places that were given back.
+pub(super) async fn disclaim(
+    connection: &mut PgConnection,
+    doubts: &[Doubt],
+) -> Result<(HashSet<usize>, Changed), Error> {
+    let (scopes, keys) = places(doubts.iter().map(|doubt| &doubt.place));
+    let numbers: Vec<i64> = doubts.iter().map(|doubt| row::number(&doubt.place).cast_signed()).collect();
+    let mut transaction = connection.begin_with(sql::BEGIN).await?;
+    query(sql::ALONE).bind(scopes.clone()).bind(keys.clone()).bind(numbers).execute(&mut *transaction).await?;
+    let statement = query(sql::DISCLAIM)
+        .bind(scopes)
+        .bind(keys)
+        .bind(doubts.iter().map(|doubt| doubt.owner.0.to_vec()).collect::<Vec<_>>())
+        .bind(doubts.iter().map(|doubt| doubt.last.moment.as_micros()).collect::<Vec<_>>())
+        .bind(doubts.iter().flat_map(|doubt| &doubt.told).map(|token| row::token(*token)).collect::<Vec<_>>());
+    let rows = fetch(&mut transaction, statement).await?;
+    transaction.commit().await?;
+    let (mut over, mut changed) = (HashSet::with_capacity(rows.len()), Changed::new());
+    for row in &rows {
+        let (index, was_granted) = about(row)?;
+        over.insert(index);
+        if was_granted && let Some(doubt) = doubts.get(index) {
+            changed.push(row::number(&doubt.place));
+        }
+    }
+    Ok((over, changed))
 }
 
 /// What a claim comes to that wrote this.
@@ -164,7 +218,7 @@ fn as_complete(job: &Job) -> Option<(&Hold, &[u8], Option<Duration>)> {
 }
 
 /// What an outcome that was not written comes to; nothing where the record has changed since it was read.
-fn unwritten(record: Record, hold: &Hold, now: crate::clock::Timestamp) -> Option<Recorded> {
+fn unwritten(record: Record, hold: &Hold, now: Timestamp) -> Option<Recorded> {
     match (judge_completion(Some(&record), hold.token, now), record.state) {
         (Completion::Record, _) => None,
         (Completion::Already, _) => Some(Recorded::Done),
@@ -253,7 +307,7 @@ async fn alone(connection: &mut PgConnection, batch: &mut [Queued]) -> Result<Ch
             query(sql::TELL).bind(CHANNEL).bind(told.clone()).execute(connection).await?;
             ticket.fill(Ok(()));
         }
-        Job::Claim(..) | Job::Complete(..) | Job::Release(..) => {}
+        Job::Claim(..) | Job::Complete(..) | Job::Release(..) | Job::Leave(_) => {}
     }
     Ok(Changed::new())
 }

@@ -1,13 +1,12 @@
 //! Waiting for a record to change: told by this process's lanes, by other processes, or, where neither tells, by time.
 
 use super::verbs::CHANNEL;
-use event_listener::{Event, EventListener};
+use crate::backend::crowd::{Crowd, Exit, Waiter};
+use event_listener::Event;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -31,8 +30,7 @@ pub(super) struct Watch {
 }
 
 struct Entry {
-    event: Arc<Event>,
-    waiters: usize,
+    crowd: Crowd,
     /// Came since the last round.
     fresh: bool,
 }
@@ -47,16 +45,13 @@ impl Watch {
     }
 
     /// Waits for a place, by its number, from here on.
-    pub(super) fn enter(self: &Arc<Self>, number: u64) -> Waiter {
+    pub(super) fn enter(self: &Arc<Self>, number: u64) -> Waiter<Self> {
         let mut waited = self.waited();
-        let entry =
-            waited.entry(number).or_insert_with(|| Entry { event: Arc::new(Event::new()), waiters: 0, fresh: true });
-        entry.waiters += 1;
-        let event = entry.event.clone();
-        let listener = event.listen();
+        let entry = waited.entry(number).or_insert_with(|| Entry { crowd: Crowd::default(), fresh: true });
+        let one = entry.crowd.enter(number, self.clone());
         drop(waited);
         self.stirred.notify_one();
-        Waiter { listener, event, number, watch: self.clone() }
+        one
     }
 
     /// Wakes who waits for one of these.
@@ -112,7 +107,7 @@ impl Watch {
 // Wakers are the callers' code: they run without the lock.
 fn wake(told: impl IntoIterator<Item = Entry>) {
     for entry in told {
-        entry.event.notify(usize::MAX);
+        entry.crowd.event().notify(usize::MAX);
     }
 }
 
@@ -121,31 +116,13 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// One who waits.
-pub(super) struct Waiter {
-    listener: EventListener,
-    event: Arc<Event>,
-    number: u64,
-    watch: Arc<Watch>,
-}
+impl Exit for Watch {
+    type Name = u64;
 
-impl Future for Waiter {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.listener).poll(cx)
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        let mut waited = self.watch.waited();
-        let Some(entry) = waited.get_mut(&self.number) else { return };
-        if Arc::ptr_eq(&entry.event, &self.event) {
-            entry.waiters -= 1;
-            if entry.waiters == 0 {
-                waited.remove(&self.number);
-            }
+    fn leave(&self, number: &u64, event: &Arc<Event>) {
+        let mut waited = self.waited();
+        if waited.get_mut(number).is_some_and(|entry| entry.crowd.leave(event)) {
+            waited.remove(number);
         }
     }
 }

@@ -4,6 +4,8 @@ use crate::store::StoreError;
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 
 pub(super) const UNREADABLE: &str = "a record in Redis is not one that this version can read; \
     use the version that wrote it, or forget the record";
@@ -12,6 +14,14 @@ pub(super) const SILENT: &str = "the Redis server did not answer in time; see wh
     or raise `response_timeout`";
 
 pub(super) const AWAY: &str = "the Redis server cannot be reached; start it, or correct the host and the port";
+
+#[cfg(not(all(feature = "tls-rustls", feature = "tls-native-tls")))]
+const UNENCRYPTED: &str = "no encrypted connection to the Redis server; see that its certificate is for this host, and \
+    that its authority is trusted here (`SSL_CERT_FILE` may name it)";
+/// Then the client takes rustls, and asks the machine for no authority.
+#[cfg(all(feature = "tls-rustls", feature = "tls-native-tls"))]
+const UNENCRYPTED: &str = "no encrypted connection to the Redis server; with `tls-rustls` and `tls-native-tls` its \
+    client knows no authority: switch `tls-native-tls` off, or bring the authority along in a client of your own";
 
 const REFUSED: &str = "Redis refused the credentials; correct the user and the password";
 
@@ -56,18 +66,43 @@ fn words(error: &RedisError) -> Words {
             let detail = detail.split(", with args").next().unwrap_or_default();
             Words(format!("{code} {detail}").trim_end().to_owned())
         }
-        None if error.is_io_error() => Words(error.to_string()),
+        None if error.is_io_error() || is_of_encryption(error) => Words(error.to_string()),
         None => Words(error.category().to_owned()),
     }
 }
 
+/// What a command in a script may be refused for.
+const IN_SCRIPTS: [&str; 5] = ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "WRONGTYPE"];
+
+/// The server's own word for what is wrong. Before 7.0, that of a command in a script is inside the text of another.
+fn code(error: &RedisError) -> Option<&str> {
+    let detail = error.detail().filter(|detail| detail.starts_with("Error running script"));
+    let mut words = detail.unwrap_or_default().split_whitespace().map(|word| word.trim_start_matches('-'));
+    words.find(|word| IN_SCRIPTS.contains(word)).or(error.code())
+}
+
+/// Whether no encryption was agreed upon, for which the client has no kind of its own.
+fn is_of_encryption(error: &RedisError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<Arc<dyn StdError + Send + Sync>>());
+    let is_invalid = |cause: &io::Error| cause.kind() == io::ErrorKind::InvalidData;
+    cause.is_some_and(|cause| {
+        error.kind() == ErrorKind::Client || cause.downcast_ref::<io::Error>().is_some_and(is_invalid)
+    })
+}
+
+fn is_read_only(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) || code(error) == Some("READONLY")
+}
+
 fn advice(error: &RedisError) -> &'static str {
-    match error.code() {
+    match code(error) {
         Some("NOAUTH" | "WRONGPASS") => return REFUSED,
         Some("OOM") => return "Redis is full, and evicts nothing; raise `maxmemory`, or take other data away",
         Some("MISCONF") => return "Redis cannot save to its disk, and takes no writes; see its log",
         Some("NOREPLICAS") => return "Redis takes no writes, because too few replicas follow it; bring them back",
         Some("WRONGTYPE") => return "another program's value lies where a record should; choose another `prefix`",
+        _ if is_read_only(error) => return "the Redis server is a read-only replica; name the primary",
+        _ if is_of_encryption(error) => return UNENCRYPTED,
         Some("EXECABORT") => return "the Redis server ended a script; see its log",
         _ => {}
     }
@@ -80,7 +115,6 @@ fn advice(error: &RedisError) -> &'static str {
             "the server does not speak as Redis does; correct the host and the port"
         }
         ErrorKind::InvalidClientConfig => "the settings of the Redis client contradict each other",
-        ErrorKind::Server(ServerErrorKind::ReadOnly) => "the Redis server is a read-only replica; name the primary",
         ErrorKind::Server(ServerErrorKind::NoPerm) => {
             "the Redis user may not do this; let it use the keys `PREFIX/*` and the commands that the documentation \
              of `RedisStore` names"
@@ -124,13 +158,13 @@ pub(super) fn is_of_the_connection(error: &RedisError) -> bool {
     error.is_unrecoverable_error()
         || error.is_timeout()
         || error.kind() == ErrorKind::Parse
-        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+        || is_read_only(error)
         || error.code() == Some("NOAUTH")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{explain, words};
+    use super::{explain, is_of_the_connection, words};
     use ::redis::{ErrorKind, RedisError, make_extension_error};
     use std::error::Error as _;
 
@@ -149,6 +183,18 @@ mod tests {
         assert!(explain(&refused).to_string().contains("cannot be reached"));
         let silent: RedisError = std::io::Error::from(std::io::ErrorKind::TimedOut).into();
         assert!(explain(&silent).to_string().contains("in time"));
+    }
+
+    #[test]
+    fn a_server_that_wraps_the_errors_of_scripts_is_understood() {
+        let told = |word: &str| {
+            let detail = format!("Error running script (call to f_10): @user_script:56: @user_script: 56: {word} no.");
+            told("ERR", &detail)
+        };
+        assert!(explain(&told("-OOM")).to_string().contains("raise `maxmemory`"));
+        assert!(explain(&told("WRONGTYPE")).to_string().contains("`prefix`"));
+        assert!(explain(&told("-READONLY")).to_string().contains("read-only replica"));
+        assert!(is_of_the_connection(&told("-READONLY")) && !is_of_the_connection(&told("-OOM")));
     }
 
     #[test]

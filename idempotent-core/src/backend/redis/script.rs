@@ -31,11 +31,17 @@ script!(PEEK, guarded, "script/peek.lua");
 /// Lets a server that is full write nevertheless. Servers before 7.0 do not know it.
 const ALLOW_OOM: &str = "#!lua flags=allow-oom\n";
 
+/// The same for those: they refuse only the first write of a script, and only if it needs memory. This one needs none,
+/// and does nothing to a record, which is no set.
+const BEGUN: &str = "redis.pcall('SREM', KEYS[1], '')\n";
+
 /// One verb, as text and as the digest by which the server knows it.
 pub(super) struct Script {
     plain: Text,
     /// For what must be written down also when the server is full, since it has happened already.
     forced: Text,
+    /// The same for a server that knows no flags.
+    begun: Text,
 }
 
 struct Text {
@@ -60,14 +66,22 @@ pub(super) struct Call {
 
 impl Script {
     fn new(code: &str) -> Self {
-        Self { plain: Text::new(code.to_owned()), forced: Text::new(format!("{ALLOW_OOM}{code}")) }
+        Self {
+            plain: Text::new(code.to_owned()),
+            forced: Text::new(format!("{ALLOW_OOM}{code}")),
+            begun: Text::new(format!("{BEGUN}{code}")),
+        }
     }
 }
 
 impl Call {
     /// A request, by digest or with the whole text.
     pub(super) fn command(&self, whole: bool, knows_flags: bool) -> Cmd {
-        let text = if self.forced && knows_flags { &self.script.forced } else { &self.script.plain };
+        let text = match (self.forced, knows_flags) {
+            (false, _) => &self.script.plain,
+            (true, true) => &self.script.forced,
+            (true, false) => &self.script.begun,
+        };
         let mut command = if whole { cmd("EVAL") } else { cmd("EVALSHA") };
         command.arg(if whole { &text.code } else { &text.digest }).arg(1).arg(&self.name);
         for argument in &self.arguments {

@@ -1,13 +1,12 @@
 //! Waiting for a record to change: told by the server, or found by looking.
 
 use super::connection::Line;
+use crate::backend::crowd::{Crowd, Exit, Waiter};
 use ::redis::Value;
-use event_listener::{Event, EventListener};
+use event_listener::Event;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -28,8 +27,7 @@ pub(super) struct Watch {
 
 /// All who wait for one record, and the one task that looks at it for them.
 struct Entry {
-    event: Arc<Event>,
-    waiters: usize,
+    crowd: Crowd,
     stirred: Arc<Notify>,
     task: AbortHandle,
 }
@@ -40,22 +38,20 @@ impl Watch {
     }
 
     /// Waits for a record from here on.
-    pub(super) fn enter(self: &Arc<Self>, runtime: &Handle, line: &Arc<Line>, name: Vec<u8>) -> Waiter {
+    pub(super) fn enter(self: &Arc<Self>, runtime: &Handle, line: &Arc<Line>, name: Vec<u8>) -> Waiter<Self> {
         let mut entries = self.entries();
         let entry = entries.entry(name.clone()).or_insert_with(|| {
-            let (event, stirred) = (Arc::new(Event::new()), Arc::new(Notify::new()));
+            let (crowd, stirred) = (Crowd::default(), Arc::new(Notify::new()));
             let lookout = Lookout {
                 watch: self.clone(),
                 line: line.clone(),
                 name: name.clone(),
-                event: event.clone(),
+                event: crowd.event(),
                 stirred: stirred.clone(),
             };
-            Entry { event, waiters: 0, stirred, task: runtime.spawn(lookout.run()).abort_handle() }
+            Entry { crowd, stirred, task: runtime.spawn(lookout.run()).abort_handle() }
         });
-        entry.waiters += 1;
-        let event = entry.event.clone();
-        Waiter { listener: event.listen(), event, name, watch: self.clone() }
+        entry.crowd.enter(name, self.clone())
     }
 
     /// Looks at the records of which the server says that they changed: at all, where it names none.
@@ -83,32 +79,15 @@ impl Watch {
     }
 }
 
-/// One who waits.
-pub(super) struct Waiter {
-    listener: EventListener,
-    event: Arc<Event>,
-    name: Vec<u8>,
-    watch: Arc<Watch>,
-}
+impl Exit for Watch {
+    type Name = Vec<u8>;
 
-impl Future for Waiter {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.listener).poll(cx)
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        let mut entries = self.watch.entries();
-        let Some(entry) = entries.get_mut(&self.name) else { return };
-        if Arc::ptr_eq(&entry.event, &self.event) {
-            entry.waiters -= 1;
-            if entry.waiters == 0 {
-                entry.task.abort();
-                entries.remove(&self.name);
-            }
+    fn leave(&self, name: &Vec<u8>, event: &Arc<Event>) {
+        let mut entries = self.entries();
+        if entries.get_mut(name).is_some_and(|entry| entry.crowd.leave(event))
+            && let Some(entry) = entries.remove(name)
+        {
+            entry.task.abort();
         }
     }
 }
@@ -143,7 +122,7 @@ impl Lookout {
 
     fn announce(self) {
         let mut entries = self.watch.entries();
-        if entries.get(&self.name).is_some_and(|entry| Arc::ptr_eq(&entry.event, &self.event)) {
+        if entries.get(&self.name).is_some_and(|entry| entry.crowd.is_of(&self.event)) {
             entries.remove(&self.name);
         }
         drop(entries);

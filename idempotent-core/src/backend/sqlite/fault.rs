@@ -14,6 +14,17 @@ pub(super) enum Fault {
     Sqlite(Error),
 }
 
+impl Fault {
+    /// What a verb came to, unless it ended the transaction.
+    pub(super) fn apart<T>(came_to: Result<T, Self>) -> Result<Result<T, StoreError>, Error> {
+        match came_to {
+            Ok(value) => Ok(Ok(value)),
+            Err(Self::Record(error)) => Ok(Err(error)),
+            Err(Self::Sqlite(error)) => Err(error),
+        }
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Sqlite(error)

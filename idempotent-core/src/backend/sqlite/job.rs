@@ -30,11 +30,7 @@ impl<T> Ticket<T> {
 
     /// Keeps what a verb came to, unless it ended the transaction.
     fn fill(&mut self, came_to: Result<T, Fault>) -> rusqlite::Result<()> {
-        self.reply = Some(match came_to {
-            Ok(value) => Ok(value),
-            Err(Fault::Record(error)) => Err(error),
-            Err(Fault::Sqlite(error)) => return Err(error),
-        });
+        self.reply = Some(Fault::apart(came_to)?);
         Ok(())
     }
 

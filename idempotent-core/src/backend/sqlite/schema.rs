@@ -11,9 +11,9 @@ use std::time::Duration;
 pub(super) const SQL: &str = include_str!("schema.sql");
 
 /// The version that this library reads and writes.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 1;
 
-const UNKNOWN: &str = "the tables in the SQLite file are of a version that this library does not know; \
+pub(super) const UNKNOWN: &str = "the tables in the SQLite file are of a version that this library does not know; \
     use the version that wrote them";
 
 /// How many statements a connection keeps prepared: all that the library has.

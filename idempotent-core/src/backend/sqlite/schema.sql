@@ -4,8 +4,14 @@ CREATE TABLE IF NOT EXISTS idempotently_store (
     last_token INTEGER NOT NULL
 ) STRICT;
 
+-- Nothing can be in it, so what refers to it cannot be committed.
+CREATE TABLE IF NOT EXISTS idempotently_never (
+    one INTEGER PRIMARY KEY CHECK (one IS NULL)
+) STRICT;
+
 -- state: 1 in flight, 2 completed, 3 interrupted.
 -- ends: of the lease or of the retention, in microseconds since the beginning of 1970; NULL for never.
+-- unfinished: the call that made the row is not completed, and its transaction must not be committed as it is.
 CREATE TABLE IF NOT EXISTS idempotently_record (
     id          INTEGER PRIMARY KEY,
     scope       TEXT NOT NULL,
@@ -16,7 +22,8 @@ CREATE TABLE IF NOT EXISTS idempotently_record (
     ends        INTEGER,
     owner       BLOB,
     fingerprint BLOB,
-    outcome     BLOB
+    outcome     BLOB,
+    unfinished  INTEGER REFERENCES idempotently_never (one) DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
 
 CREATE UNIQUE INDEX IF NOT EXISTS idempotently_record_place ON idempotently_record (scope, key);

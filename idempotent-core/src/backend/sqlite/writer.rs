@@ -1,18 +1,16 @@
-//! The one thread that writes the file: what queued while it wrote goes into its next transaction.
+//! The one thread that writes the file: what queued while it wrote goes into its next transaction. A caller who is alone
+//! writes itself, which saves the way to the thread and back.
 
-use super::fault::{explain, patiently};
+use super::desk::Desk;
+use super::fault::{Fault, explain};
 use super::job::{Job, Ticket};
 use super::ledger::Ledger;
-use super::watch::Watch;
 use crate::backend::oneshot::{Receiver, channel};
-use crate::clock::WallClock;
 use crate::store::{Answer, Claim, Claimed, Hold, Place, StoreError};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -26,35 +24,30 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The callers' end. Dropped, it waits until everything that was asked is written.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
-    queued: Arc<AtomicUsize>,
+    pub(super) desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    pub(super) fn start(
-        connection: Arc<Mutex<Connection>>,
-        patience: Duration,
-        clock: WallClock,
-        watch: Arc<Watch>,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn start(desk: Desk) -> Result<Self, StoreError> {
         let (jobs, asked) = mpsc::channel();
-        let queued = Arc::new(AtomicUsize::new(0));
-        let scribe = Scribe {
-            asked,
-            backlog: VecDeque::new(),
-            failing: false,
-            closing: false,
-            queued: queued.clone(),
-            connection,
-            patience,
-            clock,
-            watch,
-        };
+        let desk = Arc::new(desk);
+        let scribe = Scribe { asked, backlog: VecDeque::new(), failing: false, closing: false, desk: desk.clone() };
         let thread =
             thread::Builder::new().name("idempotently-write".into()).spawn(|| scribe.run()).map_err(|error| {
                 StoreError::caused("the thread that writes the SQLite file could not be started", error)
             })?;
-        Ok(Self { jobs: Some(jobs), queued, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), desk, thread: Some(thread) })
+    }
+
+    /// Does a request on the caller's own thread, with so many bytes to write. Nothing where it has to be queued, also
+    /// because it failed: the thread has patience.
+    pub(super) fn at_once<T>(
+        &self,
+        bytes: usize,
+        verb: impl FnOnce(&mut Ledger<'_>) -> Result<T, Fault>,
+    ) -> Option<Result<T, StoreError>> {
+        self.desk.at_once(bytes, verb)
     }
 
     /// Queues a request, now; the answer may be waited for or not.
@@ -70,7 +63,7 @@ impl Writer {
     }
 
     fn queue(&self, job: Job) {
-        self.queued.fetch_add(1, Ordering::AcqRel);
+        self.desk.came();
         // Where the thread has ended, the job is dropped, and with it the place for its answer: that tells the caller.
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(job);
@@ -79,7 +72,7 @@ impl Writer {
 
     /// Whether all that was asked so far is in the file.
     pub(super) fn is_idle(&self) -> bool {
-        self.queued.load(Ordering::Acquire) == 0
+        self.desk.is_idle()
     }
 }
 
@@ -124,11 +117,7 @@ struct Scribe {
     backlog: VecDeque<Job>,
     failing: bool,
     closing: bool,
-    queued: Arc<AtomicUsize>,
-    connection: Arc<Mutex<Connection>>,
-    patience: Duration,
-    clock: WallClock,
-    watch: Arc<Watch>,
+    desk: Arc<Desk>,
 }
 
 /// Why nothing of a transaction was written.
@@ -178,14 +167,13 @@ impl Scribe {
     }
 
     fn transact(&self, batch: &mut [Job]) -> Result<Vec<Place>, Unwritten> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let begin = || Transaction::new_unchecked(&connection, TransactionBehavior::Immediate);
-        let transaction = patiently(self.patience, begin).map_err(|error| Unwritten::NotBegun(explain(error)))?;
+        let connection = self.desk.connection();
+        let transaction = self.desk.begin(&connection).map_err(|error| Unwritten::NotBegun(explain(error)))?;
         let claims = batch.iter().filter(|job| job.is_claim()).count();
-        let mut ledger = Ledger::new(&transaction, &self.clock, claims);
-        let ran = batch.iter_mut().try_for_each(|job| job.run(&mut ledger));
-        let changed = ledger.into_changed();
-        ran.and_then(|()| transaction.commit()).map_err(|error| Unwritten::Ended(explain(error)))?;
+        let run = |ledger: &mut Ledger<'_>| batch.iter_mut().try_for_each(|job| job.run(ledger));
+        let wrote = self.desk.write(transaction, claims, run);
+        let ((), changed) = wrote.map_err(|error| Unwritten::Ended(explain(error)))?;
+        self.desk.saw(batch.len());
         Ok(changed)
     }
 
@@ -194,20 +182,16 @@ impl Scribe {
         let count = batch.len();
         let untaken = self.backlog.len();
         self.backlog.extend(batch.into_iter().filter_map(Job::settle));
-        self.finished(count - (self.backlog.len() - untaken));
-        self.watch.announce(changed);
+        self.desk.finished(count - (self.backlog.len() - untaken));
+        self.desk.announce(changed);
     }
 
     fn fail(&mut self, batch: Vec<Job>, error: &StoreError) {
         self.failing = true;
         let count = batch.len();
         let again: Vec<Job> = batch.into_iter().filter_map(|job| job.fail(error)).filter(|_| !self.closing).collect();
-        self.finished(count - again.len());
+        self.desk.finished(count - again.len());
         self.backlog.extend(again);
-    }
-
-    fn finished(&self, count: usize) {
-        self.queued.fetch_sub(count, Ordering::AcqRel);
     }
 }
 

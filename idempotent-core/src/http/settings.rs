@@ -1,0 +1,277 @@
+//! What can be chosen about the layer.
+
+use super::body::RequestBody;
+use super::caller::Caller;
+use super::headers::HeadersKept;
+use super::keeping::Keeps;
+use super::key::IDEMPOTENCY_KEY;
+use super::print::BodyFingerprint;
+use super::problem::{Problem, RETRY};
+use super::service::IdempotencyLayer;
+use crate::lease::SharedStore;
+use crate::policy::{Durable, InFlight, OnInterruption, Policy, Retention};
+use ::http::Method;
+use ::http::header::HeaderName;
+use ::http::response::Parts;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+const MEBIBYTE: usize = 1024 * 1024;
+
+/// What the layer does to a problem before it is sent.
+type Telling = dyn Fn(Problem) -> Problem + Send + Sync;
+
+/// Everything that was chosen.
+pub(super) struct Settings {
+    pub(super) caller: Caller,
+    pub(super) methods: Vec<Method>,
+    pub(super) header: HeaderName,
+    pub(super) is_required: bool,
+    pub(super) scope: &'static str,
+    pub(super) store: Option<SharedStore>,
+    pub(super) policy: Policy,
+    pub(super) keeps: Keeps,
+    pub(super) keeps_streamed: bool,
+    pub(super) headers: HeadersKept,
+    pub(super) print: BodyFingerprint,
+    pub(super) max_request: usize,
+    pub(super) max_response: usize,
+    pub(super) max_in_flight: usize,
+    retry_after: Duration,
+    docs: Option<String>,
+    telling: Option<Arc<Telling>>,
+}
+
+impl Settings {
+    /// A problem as this layer tells it.
+    pub(super) fn tell(&self, problem: Problem) -> Problem {
+        let mut problem = match &self.docs {
+            Some(docs) => problem.documented_at(docs),
+            None => problem,
+        };
+        if problem.comes_back() {
+            problem = problem.with_retry_after(Some(self.retry_after));
+        }
+        match &self.telling {
+            Some(telling) => telling(problem),
+            None => problem,
+        }
+    }
+}
+
+/// Makes an [`IdempotencyLayer`]; every method says what holds where it is not called.
+#[must_use = "a layer is made by `build`"]
+pub struct Builder {
+    settings: Settings,
+}
+
+impl Builder {
+    pub(super) fn new(caller: Caller) -> Self {
+        let durable =
+            Durable { interrupted: OnInterruption::Retry, lease: Policy::DEFAULT.durable.lease, max_run: None };
+        Self {
+            settings: Settings {
+                caller,
+                methods: vec![Method::POST, Method::PATCH],
+                header: IDEMPOTENCY_KEY,
+                is_required: false,
+                scope: "http",
+                store: None,
+                policy: Policy { in_flight: InFlight::Reject, durable, ..Policy::DEFAULT },
+                keeps: Keeps::default(),
+                keeps_streamed: false,
+                headers: HeadersKept::default(),
+                print: BodyFingerprint::default(),
+                max_request: MEBIBYTE,
+                max_response: MEBIBYTE,
+                max_in_flight: 1024,
+                retry_after: RETRY,
+                docs: None,
+                telling: None,
+            },
+        }
+    }
+
+    /// The methods whose requests may have a key; `POST` and `PATCH` unless this is said. On others the header is
+    /// ignored.
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.settings.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// The header that the key is in; `Idempotency-Key` unless this is said, which is then ignored.
+    pub fn key_header(mut self, name: HeaderName) -> Self {
+        self.settings.header = name;
+        self
+    }
+
+    /// Requests without a key are refused with 400; they are passed on unprotected unless this is said.
+    pub fn required(mut self) -> Self {
+        self.settings.is_required = true;
+        self
+    }
+
+    /// The name under which records are kept, in the store and in traces; `http` unless this is said. Two services that
+    /// share a store need two, or their keys are each other's.
+    pub fn scope(mut self, scope: &'static str) -> Self {
+        self.settings.scope = scope;
+        self
+    }
+
+    /// Where records are kept; unless this is said, in the store that is [installed](crate::installed::install).
+    pub fn store(mut self, store: &SharedStore) -> Self {
+        self.settings.store = Some(store.clone());
+        self
+    }
+
+    /// What a request does while the first one with its key is worked on. It is refused with 409 and `Retry-After`
+    /// unless this is said; one that waits gets the answer of the first, or is the next to run.
+    pub fn in_flight(mut self, in_flight: InFlight) -> Self {
+        self.settings.policy.in_flight = in_flight;
+        self
+    }
+
+    /// How long an answer is kept, from when it was given; a day unless this is said. Publish it: whoever sends a request
+    /// again later sends a new one.
+    pub fn retention(mut self, retention: impl Into<Retention>) -> Self {
+        self.settings.policy.retention = retention.into();
+        self
+    }
+
+    /// How long a server that died is believed to be working; 30 seconds unless this is said. Those that live renew it.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.policy.durable.lease = lease;
+        self
+    }
+
+    /// When a handler that hangs is given up, so that the next request runs; never unless this is said.
+    pub fn max_run(mut self, longest: Duration) -> Self {
+        self.settings.policy.durable.max_run = Some(longest);
+        self
+    }
+
+    /// What is done with a request whose handler panicked, or whose server died. The next request with its key runs the
+    /// handler again unless this is said.
+    ///
+    /// With [`OnInterruption::Fail`] nobody does: it is 409 until an operator has looked and resolved or forgotten the
+    /// record. Where handlers run again, hand a [`downstream_key`](crate::context::Execution::downstream_key) to the
+    /// systems that they call.
+    pub fn interrupted(mut self, interrupted: OnInterruption) -> Self {
+        self.settings.policy.durable.interrupted = interrupted;
+        self
+    }
+
+    /// Which responses are kept; unless this is said, those with a status below 500, except 408, 425 and 429. The others
+    /// are delivered and free the key. A handler may say otherwise, by [`Keeping`](super::Keeping).
+    pub fn keep(mut self, keeps: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.settings.keeps = Keeps::By(Arc::new(keeps));
+        self
+    }
+
+    /// Responses whose length is not known beforehand are read to their end, or to the cap, before they are delivered,
+    /// and kept. Unless this is said they are delivered as they come and not kept, which suits streams without an end.
+    /// Events (`text/event-stream`) always are.
+    pub fn keep_streamed(mut self) -> Self {
+        self.settings.keeps_streamed = true;
+        self
+    }
+
+    /// Only these headers of a response are kept, and never those that are one answer's own, such as `Set-Cookie`.
+    pub fn only_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.settings.headers = HeadersKept::Only(names.into_iter().collect());
+        self
+    }
+
+    /// These headers of a response are not kept either; unless this is said, all are that are not one answer's own.
+    pub fn without_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.settings.headers = HeadersKept::AllBut(names.into_iter().collect());
+        self
+    }
+
+    /// What of a body must be the same when a key is used again; every byte unless this is said.
+    pub fn fingerprint(mut self, fingerprint: BodyFingerprint) -> Self {
+        self.settings.print = fingerprint;
+        self
+    }
+
+    /// The largest body of a request with a key, in bytes; 1 MiB unless this is said. A larger one is refused with 413,
+    /// as soon as that is known.
+    pub fn max_request(mut self, bytes: usize) -> Self {
+        self.settings.max_request = bytes;
+        self
+    }
+
+    /// The largest response that is kept, headers included, in bytes; 1 MiB unless this is said. A larger one is
+    /// delivered, and whoever asks again is told that it was.
+    pub fn max_response(mut self, bytes: usize) -> Self {
+        self.settings.max_response = bytes;
+        self
+    }
+
+    /// The most requests with a key that are worked on at once; 1024 unless this is said. Further ones are refused with
+    /// 503, before their body is read or the store is asked.
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        self.settings.max_in_flight = requests;
+        self
+    }
+
+    /// When a client that is refused is to come back, in whole seconds; after one unless this is said.
+    pub fn retry_after(mut self, span: Duration) -> Self {
+        self.settings.retry_after = span;
+        self
+    }
+
+    /// Where the problems are explained: the `type` of a problem is this URL with the problem's name behind a `#`. This
+    /// crate's own page unless this is said.
+    pub fn docs(mut self, url: impl Into<String>) -> Self {
+        self.settings.docs = Some(url.into());
+        self
+    }
+
+    /// Changes what clients are told about problems.
+    ///
+    /// ```
+    /// use idempotently::http::{Caller, IdempotencyLayer, ProblemKind};
+    ///
+    /// let layer = IdempotencyLayer::builder(Caller::header("authorization"))
+    ///     .problems(|problem| match problem.kind() {
+    ///         ProblemKind::InFlight => problem.with_detail("Your payment is being made."),
+    ///         _ => problem,
+    ///     })
+    ///     .build();
+    /// # let _ = layer;
+    /// ```
+    pub fn problems(mut self, telling: impl Fn(Problem) -> Problem + Send + Sync + 'static) -> Self {
+        self.settings.telling = Some(Arc::new(telling));
+        self
+    }
+
+    /// The layer. Its clones, and the services that they go around, share what is in flight.
+    pub fn build(self) -> IdempotencyLayer<RequestBody> {
+        IdempotencyLayer::new(self.settings)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("caller", &self.caller)
+            .field("methods", &self.methods)
+            .field("header", &self.header)
+            .field("is_required", &self.is_required)
+            .field("scope", &self.scope)
+            .field("store", &self.store)
+            .field("policy", &self.policy)
+            .field("keeps", &self.keeps)
+            .field("headers", &self.headers)
+            .field("print", &self.print)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("settings", &self.settings).finish()
+    }
+}

@@ -1,0 +1,19 @@
+//! The layer as clients see it, over real sockets: `case_NN` are those that servers of this header are known to differ
+//! on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod answers;
+mod bare;
+mod client;
+mod crowds;
+mod framework;
+mod isolation;
+mod keys;
+mod lifecycle;
+#[cfg(feature = "tracing")]
+mod log;
+mod outcomes;
+mod shop;
+mod store;
+mod worker;
