@@ -4,6 +4,8 @@
 
 mod checkout;
 mod emails;
+mod orders;
+mod shop;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     // This test is `<profile>/deps/examples-…`; a plain `cargo test` has put the examples beside `deps`.
     let this = std::env::current_exe().expect("the path of this test");
     let built = this.ancestors().nth(2).expect("the folder of the profile").join("examples");
-    if !["checkout", "elevator", "emails"].iter().all(|example| path(&built, example).exists()) {
+    if !["checkout", "elevator", "emails", "orders", "shop"].iter().all(|example| path(&built, example).exists()) {
         let cargo = std::env::var_os("CARGO").expect("tests are run by cargo");
         let build = Command::new(cargo).args(["build", "--examples"]).current_dir(root()).status();
         assert!(build.expect("cargo runs").success(), "`cargo build --examples` failed");
