@@ -59,7 +59,9 @@ fn redis_is_believed_where_its_authority_is_trusted() {
 #[test]
 fn with_both_encryptions_it_is_said_that_one_is_too_many() {
     let authority = Authority::new().unwrap();
-    let refused = refusal(&Redis::encrypted(&authority).unwrap().url());
+    let server = Redis::encrypted(&authority).unwrap();
+    assert!(!is_answered(&server.url(), &authority), "the documentation says otherwise");
+    let refused = refusal(&server.url());
     assert!(refused.contains("switch `tls-native-tls` off"), "{refused}");
 }
 

@@ -139,6 +139,12 @@ impl Results {
     pub fn ratio(&self, one: &str, other: &str) -> Spread {
         Spread::of(self.of(one).iter().zip(self.of(other)).map(|(one, other)| one / other).collect())
     }
+
+    /// How much longer `one` took than `other`, in times of what `unit` took.
+    pub fn added(&self, one: &str, other: &str, unit: &str) -> Spread {
+        let sides = self.of(one).iter().zip(self.of(other));
+        Spread::of(sides.zip(self.of(unit)).map(|((one, other), unit)| (one - other) / unit).collect())
+    }
 }
 
 /// Where the values of the rounds lie.
@@ -192,6 +198,7 @@ mod tests {
         assert_eq!(order.into_inner(), "abccbabcaacb");
         assert!((results.nanos("b") - 2.0).abs() < 1e-6);
         assert!((results.ratio("a", "c").median - 1.0).abs() < 1e-6);
+        assert!(results.added("a", "c", "b").median.abs() < 1e-6);
     }
 
     #[test]

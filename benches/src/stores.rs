@@ -4,10 +4,17 @@
 mod caller;
 mod crowd;
 mod folder;
+#[cfg(feature = "http")]
+mod http;
 mod ours;
 mod postgres;
 mod redis;
 mod sqlite;
+mod transactions;
+
+#[cfg(feature = "http")]
+pub use http::{HTTP, without_wrk};
+pub use transactions::TRANSACTIONS;
 
 use crate::table::Table;
 use std::fmt;
@@ -27,7 +34,7 @@ pub struct Effort {
     pub rounds: usize,
     /// How long a turn is.
     pub turn: Duration,
-    /// Rounds in which `pgbench` takes part.
+    /// Rounds in which `pgbench` takes part, and `wrk`.
     pub pgbench_rounds: usize,
     /// How many whole seconds a turn of `pgbench` has; its first is not counted where there is another.
     pub pgbench_seconds: u64,

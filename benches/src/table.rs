@@ -20,7 +20,7 @@ pub enum Budget {
 const TOO_LOW: &str = "TOO LOW";
 
 impl Budget {
-    fn verdict(self, ratio: f64) -> &'static str {
+    pub(crate) fn verdict(self, ratio: f64) -> &'static str {
         match self {
             Self::AtMost(most) if ratio <= most => "ok",
             Self::AtLeast(least) if ratio >= least => "ok",

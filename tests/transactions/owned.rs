@@ -308,3 +308,37 @@ async fn a_commit_that_nothing_was_recorded_in_is_unknown() {
     }
     assert!(unknown > 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_had_nothing_to_commit_needs_no_answer() {
+    let (proxy, pool) = through_a_proxy().await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let (mut answered, mut refused) = (0, 0);
+    for after in (0..160).step_by(2) {
+        let (losing, runs) = (proxy.clone(), runs.clone());
+        let ended: Result<i64, Failure> = transaction(&pool, move |tx| {
+            let (losing, runs) = (losing.clone(), runs.clone());
+            Box::pin(async move {
+                let first = runs.load(Ordering::SeqCst) == 0;
+                let answer = place(tx, 7, &runs).await?;
+                if !first {
+                    losing.drop_replies_after(after);
+                }
+                Ok(answer)
+            })
+        })
+        .await;
+        proxy.heal();
+        match ended.as_ref().map_err(Failure::kind) {
+            Ok(answer) => {
+                assert_eq!(*answer, 70);
+                answered += 1;
+            }
+            // Lost before the commit was sent.
+            Err(Some(ErrorKind::Store)) => refused += 1,
+            other => panic!("{after}: {other:?}"),
+        }
+    }
+    assert!(answered > 0 && refused > 0 && proxy.lost() > refused, "{answered}, {refused}, {}", proxy.lost());
+    assert_eq!((runs.load(Ordering::SeqCst), effects(&pool, 7).await), (1, 1));
+}

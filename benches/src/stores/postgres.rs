@@ -4,7 +4,7 @@ mod pgbench;
 mod pool;
 // The statements themselves, so that they cannot differ.
 #[path = "../../../idempotent-core/src/backend/postgres/sql.rs"]
-#[expect(dead_code, reason = "some of them are not measured")]
+#[expect(dead_code, unused_imports, reason = "some of it is not measured")]
 mod sql;
 
 use self::pgbench::Pgbench;
@@ -22,7 +22,7 @@ const OURS: &str = "PostgresStore";
 const PGBENCH: &str = "pgbench";
 const POOL: &str = "sqlx pool of 16";
 
-const SETTINGS: [(&str, &str); 4] =
+pub(super) const SETTINGS: [(&str, &str); 4] =
     [("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on"), ("max_connections", "400")];
 
 pub(super) fn measure(effort: &Effort) -> Vec<Table> {

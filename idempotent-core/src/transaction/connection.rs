@@ -25,8 +25,9 @@ pub trait Verbs: Send {
         retention: Option<Duration>,
     ) -> Answer<'a, bool>;
 
-    /// Fails where the transaction has failed, which its commit would not say.
-    fn check(&mut self) -> Answer<'_, ()>;
+    /// Fails where the transaction has failed, which its commit would not say. Whether it has written anything, as far as
+    /// the database says.
+    fn check(&mut self) -> Answer<'_, bool>;
 
     /// Whether what another connection asked to be committed is; by then that transaction has ended.
     fn was_committed<'a>(&'a mut self, request: &'a Request) -> Answer<'a, bool>;
@@ -93,7 +94,7 @@ pub async fn set_up<C: Connection>(connection: &mut C) -> Result<(), StoreError>
 mod postgres {
     use super::{Answer, Connection, Duration, Found, Place, Request, StoreError, Trouble, Verbs};
     use crate::backend::postgres as backend;
-    use sqlx::{Error, PgConnection, query};
+    use sqlx::{Error, PgConnection, query_scalar};
 
     impl Connection for PgConnection {
         const BEGIN: Option<&'static str> = None;
@@ -118,10 +119,10 @@ mod postgres {
             Box::pin(backend::complete_within(self, place, token, outcome, retention))
         }
 
-        fn check(&mut self) -> Answer<'_, ()> {
+        fn check(&mut self) -> Answer<'_, bool> {
             Box::pin(async move {
-                query("SELECT").execute(self).await.map_err(backend::judge)?;
-                Ok(())
+                let writes = query_scalar("SELECT pg_current_xact_id_if_assigned() IS NOT NULL");
+                writes.fetch_one(self).await.map_err(backend::judge)
             })
         }
 
@@ -174,8 +175,8 @@ mod sqlite {
         }
 
         /// SQLite either goes on after an error, or has rolled back and then says so at the commit.
-        fn check(&mut self) -> Answer<'_, ()> {
-            Box::pin(ready(Ok(())))
+        fn check(&mut self) -> Answer<'_, bool> {
+            Box::pin(ready(Ok(true)))
         }
 
         fn was_committed<'a>(&'a mut self, request: &'a Request) -> Answer<'a, bool> {
@@ -218,7 +219,7 @@ macro_rules! forward {
                 (**self).complete(place, token, outcome, retention)
             }
 
-            fn check(&mut self) -> Answer<'_, ()> {
+            fn check(&mut self) -> Answer<'_, bool> {
                 (**self).check()
             }
 

@@ -14,8 +14,9 @@ use sqlx::{Connection as _, Database, Pool, Transaction};
 use std::hash::{BuildHasher, RandomState};
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 /// Transactions whose body or commit is under way.
 pub(crate) static TRANSACTIONS: Tally = Tally::new();
@@ -176,7 +177,7 @@ where
             return Ok(if contended { Tried::Contended(error) } else { Tried::Ended(Err(error), how) });
         }
     };
-    transaction.check().await.map_err(|trouble| explained(trouble, SCOPE, SWALLOWED, NOTHING_KEPT))?;
+    let writes = transaction.check().await.map_err(|trouble| explained(trouble, SCOPE, SWALLOWED, NOTHING_KEPT))?;
     let committed = transaction.commit().await.map_err(DB::Connection::judge);
     let trouble = match committed {
         Ok(()) => return Ok(Tried::Ended(Ok(value), how)),
@@ -189,6 +190,9 @@ where
         Trouble::Unknown(error) | Trouble::Silent(error) => {
             // It may be of no use any more; and what it does when it is given back is not to be waited for.
             drop(connection.detach());
+            if !writes {
+                return Ok(Tried::Ended(Ok(value), how));
+            }
             let unknown = |detail| Error::explained(ErrorKind::OutcomeUnknown, SCOPE, detail, error, None);
             let Some(request) = ledger.first() else { return Err(unknown(UNRECORDED)) };
             match was_committed(pool, &request).await {
@@ -227,16 +231,17 @@ async fn was_committed<DB>(pool: &Pool<DB>, request: &Request) -> Option<bool>
 where
     DB: Database<Connection: Connection>,
 {
-    let since = Instant::now();
-    let mut pause = PAUSE;
-    while since.elapsed() < LONGEST_SEARCH {
-        if let Ok(mut connection) = pool.acquire().await
-            && let Ok(committed) = (*connection).was_committed(request).await
-        {
-            return Some(committed);
+    let search = async {
+        let mut pause = PAUSE;
+        loop {
+            if let Ok(mut connection) = pool.acquire().await
+                && let Ok(committed) = (*connection).was_committed(request).await
+            {
+                return committed;
+            }
+            Delay::new(jittered(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Delay::new(jittered(pause)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-    None
+    };
+    timeout(LONGEST_SEARCH, search).await.ok()
 }

@@ -136,7 +136,7 @@ fn advice(code: &str) -> &'static str {
         "53300" => "the PostgreSQL server has no connection left; a store needs up to four",
         "53100" | "53200" => "the PostgreSQL server is out of disk or memory; make room",
         "25006" => "the PostgreSQL server only reads; name the primary",
-        "40001" | "40P01" => "others were in the way in PostgreSQL again and again; ask again",
+        "40001" | "40P01" => "others were in the way in PostgreSQL",
         "57014" => {
             "PostgreSQL ended the statement at its time limit; raise `statement_timeout`, or see what holds it up"
         }

@@ -18,15 +18,15 @@ use std::time::Duration;
 /// `?1` scope, `?2` key, `?3` owner, `?4` fingerprint, `?5` now. The first that is done is the write: a read would fix the
 /// snapshot to one that cannot be written to. Without foreign keys nothing would hold the transaction back, so nothing is
 /// made.
+/// The token is used up in the same go, and only where the row was made.
 const CLAIM: &str = "INSERT INTO idempotently_record AS t
         (scope, key, state, token, attempt, owner, fingerprint, unfinished)
     SELECT ?1, ?2, 2, last_token + 1, 1, ?3, ?4, 1 FROM idempotently_store, pragma_foreign_keys WHERE foreign_keys = 1
     ON CONFLICT (scope, key) DO UPDATE SET token = excluded.token, attempt = 1, owner = excluded.owner,
         fingerprint = excluded.fingerprint, ends = NULL, outcome = NULL, unfinished = 1
         WHERE t.state = 2 AND t.ends IS NOT NULL AND t.ends <= ?5
-    RETURNING token";
-
-const RESERVE: &str = "UPDATE idempotently_store SET last_token = last_token + 1";
+    RETURNING token;
+    UPDATE idempotently_store SET last_token = last_token + 1 WHERE changes() > 0";
 
 const FIND: &str = "SELECT state, ends, outcome, fingerprint, unfinished FROM idempotently_record
     WHERE scope = ?1 AND key = ?2";
@@ -79,7 +79,6 @@ async fn claim_now(connection: &mut SqliteConnection, request: &Request) -> Resu
     // All of it: a statement that is let go of before its end is taken back.
     let tokens: Vec<i64> = statement.fetch_all(&mut *connection).await.map_err(judge)?;
     if let Some(token) = tokens.first() {
-        query(RESERVE).execute(connection).await.map_err(judge)?;
         return Ok(Found::Granted { token: token.cast_unsigned() });
     }
     let found = query(FIND).bind(&*place.scope).bind(&*place.key).fetch_all(&mut *connection).await.map_err(judge)?;
