@@ -10,7 +10,10 @@ use away::Away;
 use futures_lite::future::{block_on, poll_once};
 use idempotently::{Error, OnInterruption, Operation, Records, SharedStore, Shutdown, blocking, shutdown};
 use std::future::pending;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
@@ -121,6 +124,27 @@ fn outcomes_that_the_store_did_not_take_are_brought_or_reported() {
 }
 
 #[test]
+fn outcomes_that_the_store_never_takes_are_tried_ever_more_seldom_but_for_a_shutdown() {
+    static CHARGE: Operation = Operation::new("shutdown.seldom").interrupted(RETRY);
+    let _alone = alone();
+    let away = Away::new();
+    let store = SharedStore::new(away.clone());
+    let begun = Instant::now();
+    let call = CHARGE.call("k").store(&store).try_run(|| {
+        away.goes();
+        Ok::<u8, Error>(1)
+    });
+    assert_eq!(call.unwrap(), 1);
+    // The first one, and again after half a second twice, a second, and two.
+    away.failures(5);
+    assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}", begun.elapsed());
+    away.comes_back();
+    let hurried = Instant::now();
+    assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
+    assert!(hurried.elapsed() < Duration::from_secs(3), "the next time would be after four seconds");
+}
+
+#[test]
 fn a_late_outcome_is_brought_also_when_the_last_user_of_its_store_is_gone() {
     static CHARGE: Operation = Operation::new("shutdown.orphan").interrupted(RETRY);
     let _alone = alone();
@@ -158,24 +182,79 @@ fn an_outcome_on_its_way_outlives_the_caller_that_sends_it() {
     assert_eq!(CHARGE.call("k").store(&store).try_run(|| Ok::<u8, Error>(2)).unwrap(), 1);
 }
 
+/// A store that was asked to take keys back, and keeps its answers for itself.
+fn keeping(operation: &'static Operation, keys: u8) -> (Away, SharedStore) {
+    let away = Away::new();
+    let store = SharedStore::new(away.clone());
+    away.keeps_releases();
+    for key in 0..keys {
+        let failed = operation.call(&key).store(&store).try_run(|| Err::<u8, _>(anyhow::anyhow!("no")));
+        assert!(failed.is_err());
+    }
+    (away, store)
+}
+
 #[test]
 fn releases_are_waited_for_and_those_without_an_answer_are_reported() {
     static CHARGE: Operation = Operation::new("shutdown.releases").interrupted(RETRY);
     let _alone = alone();
-    let away = Away::new();
-    let store = SharedStore::new(away.clone());
-    for key in 0..40u8 {
-        let failed = CHARGE.call(&key).store(&store).try_run(|| {
-            away.falls_silent();
-            Err::<u8, Error>(CHARGE.call("").run(|| 1).unwrap_err())
-        });
-        assert!(failed.is_err());
-        away.comes_back();
-    }
+    let (away, store) = keeping(&CHARGE, 40);
     assert_eq!(left(blocking::shutdown(BRIEF)), [0, 0, 40]);
     assert_eq!(left(blocking::shutdown(BRIEF)), [0, 0, 40], "they are kept");
-    drop(store);
+    away.comes_back();
     assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
+    drop(store);
+}
+
+#[test]
+fn releases_are_waited_for_also_when_the_last_user_of_their_store_is_gone() {
+    static CHARGE: Operation = Operation::new("shutdown.releases.orphans").interrupted(RETRY);
+    let _alone = alone();
+    let (away, store) = keeping(&CHARGE, 3);
+    drop(store);
+    assert_eq!(left(blocking::shutdown(BRIEF)), [0, 0, 3]);
+    away.comes_back();
+    assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
+}
+
+/// Whether something is to be polled.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+type Waiting = Vec<(Pin<Box<dyn Future<Output = Shutdown>>>, Arc<Woken>)>;
+
+/// Polls those that were woken, as long as there are any; how many are not over.
+fn poll(waiting: &mut Waiting) -> usize {
+    while let Some(next) = waiting.iter().position(|(_, woken)| woken.0.swap(false, Ordering::SeqCst)) {
+        let (over, woken) = &mut waiting[next];
+        if let Poll::Ready(over) = over.as_mut().poll(&mut Context::from_waker(&Waker::from(woken.clone()))) {
+            assert_eq!(left(over), [0, 0, 0]);
+            drop(waiting.remove(next));
+        }
+    }
+    waiting.len()
+}
+
+#[test]
+fn releases_are_waited_for_by_everybody_who_waits() {
+    static CHARGE: Operation = Operation::new("shutdown.releases.twice").interrupted(RETRY);
+    let _alone = alone();
+    for given_up in 0..3 {
+        let (away, _store) = keeping(&CHARGE, 2);
+        let mut waiting = Waiting::new();
+        for _ in 0..3 {
+            waiting.push((Box::pin(shutdown(LONG)), Arc::new(Woken(AtomicBool::new(true)))));
+        }
+        assert_eq!(poll(&mut waiting), 3);
+        drop(waiting.remove(given_up));
+        away.comes_back();
+        assert_eq!(poll(&mut waiting), 0);
+    }
 }
 
 #[cfg(feature = "sqlite")]

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "durable/away.rs"]
+#[expect(dead_code, reason = "not all of it is needed here")]
 mod away;
 #[expect(dead_code, reason = "this test looks at events only")]
 #[path = "observability/watching.rs"]

@@ -1,5 +1,7 @@
 //! How a call finds its answer: from the record, from the one who runs, or by running itself.
 
+#[cfg(feature = "durable")]
+mod asking;
 mod blocking;
 mod deferred;
 #[cfg(feature = "tokio")]

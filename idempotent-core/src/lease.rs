@@ -9,6 +9,8 @@ use crate::underway::Tally;
 use keeper::{Keeper, Late};
 use leaving::Leaving;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -62,11 +64,6 @@ impl SharedStore {
         self.shared.keeper.hurry();
     }
 
-    /// Waits until the keys are given back that are being given back now.
-    pub(crate) async fn released(&self) {
-        self.shared.leaving.over().await;
-    }
-
     /// The store's verbs.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
@@ -91,6 +88,18 @@ impl SharedStore {
     pub fn unrecorded(&self) -> usize {
         self.shared.keeper.unrecorded()
     }
+}
+
+/// Waits until all keys are given back that are being given back, of all stores.
+pub(crate) async fn released() {
+    let (stores, mut over) = (SharedStore::alive(), pin!(RELEASES.over()));
+    poll_fn(|cx| {
+        for store in &stores {
+            store.shared.leaving.drive(cx.waker());
+        }
+        over.as_mut().poll(cx)
+    })
+    .await;
 }
 
 impl fmt::Debug for SharedStore {

@@ -6,7 +6,7 @@ pub mod blocking;
 #[cfg(feature = "tokio")]
 use crate::engine::BODIES;
 #[cfg(feature = "durable")]
-use crate::lease::{OUTCOMES, RELEASES, SharedStore};
+use crate::lease::{OUTCOMES, RELEASES, SharedStore, released};
 #[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
 use crate::transaction::TRANSACTIONS;
 #[cfg(feature = "durable")]
@@ -102,9 +102,7 @@ async fn over() {
     {
         SharedStore::alive().iter().for_each(SharedStore::hurry);
         OUTCOMES.over().await;
-        for store in SharedStore::alive() {
-            store.released().await;
-        }
+        released().await;
         UNTAKEN.over().await;
     }
 }

@@ -4,8 +4,10 @@ use idempotently::backend::memory::MemoryStore;
 use idempotently::store::{
     Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
 };
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// Records in memory that cannot be reached for a while.
@@ -20,6 +22,9 @@ struct Shared {
     is_away: AtomicBool,
     /// What is asked for is done, and its answer does not come.
     is_mute: AtomicBool,
+    /// The answers to releases come when it is back.
+    is_slow: AtomicBool,
+    waiting: Mutex<Vec<Waker>>,
     failures: Mutex<usize>,
     failed: Condvar,
 }
@@ -37,7 +42,13 @@ impl Away {
         self.shared.is_mute.store(true, Ordering::SeqCst);
     }
 
+    pub(crate) fn keeps_releases(&self) {
+        self.shared.is_slow.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn comes_back(&self) {
+        self.shared.is_slow.store(false, Ordering::SeqCst);
+        self.shared.waiting.lock().unwrap().drain(..).for_each(Waker::wake);
         self.shared.is_away.store(false, Ordering::SeqCst);
         self.shared.is_mute.store(false, Ordering::SeqCst);
     }
@@ -81,7 +92,19 @@ impl Store for Away {
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {
-        self.answer(self.store.release(hold, how))
+        let (shared, answer) = (self.shared.clone(), self.answer(self.store.release(hold, how)));
+        Box::pin(async move {
+            poll_fn(|cx| {
+                let mut waiting = shared.waiting.lock().unwrap();
+                if !shared.is_slow.load(Ordering::SeqCst) {
+                    return Poll::Ready(());
+                }
+                waiting.push(cx.waker().clone());
+                Poll::Pending
+            })
+            .await;
+            answer.await
+        })
     }
 
     fn changed(&self, place: &Place) -> Answer<'_, ()> {

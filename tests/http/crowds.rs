@@ -173,3 +173,44 @@ async fn connections_that_break_leave_one_effect_for_each_key() {
     }
     assert_eq!(shop.sold(), 300);
 }
+
+/// Whoever is being told an outcome is no reason to refuse the next one who asks for it.
+#[tokio::test]
+async fn two_replays_at_once_are_both_answered() {
+    let line = Line::to(&memory());
+    let shop = Shop::with(layer(&line.shared())).await;
+    let first = shop.send(&order("k")).await;
+    let gate = line.hold_up();
+    let set = many(&shop, [order("k")]);
+    while line.claims() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let meanwhile = many(&shop, [order("k")]);
+    // Until it has come, which nothing tells.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    gate.add_permits(10);
+    let (replies, meanwhile) = (all_of(set).await, all_of(meanwhile).await);
+    for reply in replies.iter().chain(&meanwhile) {
+        assert_eq!((reply.status, &reply.body), (201, &first.body), "{}", reply.text());
+    }
+}
+
+/// One who comes with another body is refused, and nobody else for it.
+#[tokio::test]
+async fn another_body_spoils_no_replay() {
+    let line = Line::to(&memory());
+    let shop = Shop::with(layer(&line.shared())).await;
+    let first = shop.send(&order("k")).await;
+    let gate = line.hold_up();
+    let wrong = many(&shop, [Ask::post("/orders").by("alice").key("k").body("another")]);
+    while line.claims() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let right = many(&shop, [order("k")]);
+    // Until it has come, which nothing tells.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    gate.add_permits(10);
+    assert_eq!(all_of(wrong).await[0].problem(), "key-reused");
+    let right = &all_of(right).await[0];
+    assert_eq!((right.status, &right.body), (201, &first.body), "{}", right.text());
+}

@@ -23,6 +23,8 @@ struct Shared {
     claims: AtomicUsize,
     asked: AtomicUsize,
     failed: Semaphore,
+    /// One permit for each claim that may go on, once claims are held up.
+    gate: Mutex<Option<Arc<Semaphore>>>,
     written: Mutex<Option<Vec<u8>>>,
 }
 
@@ -33,6 +35,7 @@ impl Line {
             claims: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             failed: Semaphore::new(0),
+            gate: Mutex::new(None),
             written: Mutex::new(None),
         };
         Self { store: store.clone(), shared: Arc::new(shared) }
@@ -49,6 +52,11 @@ impl Line {
 
     pub(crate) fn mend(&self) {
         self.shared.is_away.store(false, Ordering::SeqCst);
+    }
+
+    /// From now on a claim waits for its permit.
+    pub(crate) fn hold_up(&self) -> Arc<Semaphore> {
+        self.shared.gate.lock().unwrap().insert(Arc::new(Semaphore::new(0))).clone()
     }
 
     /// Every key has this outcome.
@@ -86,7 +94,15 @@ impl Store for Line {
         if let Some(outcome) = self.shared.written.lock().unwrap().clone() {
             return Box::pin(ready(Ok(Claimed::Completed { outcome })));
         }
-        self.through(|store| store.claim(claim))
+        let gate = self.shared.gate.lock().unwrap().clone();
+        self.through(|store| {
+            Box::pin(async move {
+                if let Some(gate) = gate {
+                    gate.acquire().await.unwrap().forget();
+                }
+                store.claim(claim).await
+            })
+        })
     }
 
     fn renew(&self, holds: Vec<Hold>, lease: Duration) -> Answer<'_, Vec<bool>> {

@@ -26,24 +26,19 @@ pub(crate) struct Seen {
     pub(crate) replayed: u64,
     pub(crate) in_flight: u64,
     pub(crate) reused: u64,
-    /// With their own body, while the store was asked about another one.
-    pub(crate) beside: u64,
     pub(crate) injected: u64,
     /// After sending, half way through the body, before reading.
     pub(crate) resets: [u64; 3],
-    /// The keys that came with another body.
-    others: BTreeSet<String>,
     /// Every text that was the answer to a key.
     pub(crate) answers: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl std::fmt::Debug for Seen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { first, replayed, in_flight, reused, beside, injected, resets, .. } = self;
+        let Self { first, replayed, in_flight, reused, injected, resets, .. } = self;
         write!(
             f,
-            "{first} first, {replayed} replayed, {in_flight} in flight, {reused} reused, {beside} beside those, {injected} injected, \
-             {resets:?} resets"
+            "{first} first, {replayed} replayed, {in_flight} in flight, {reused} reused, {injected} injected, {resets:?} resets"
         )
     }
 }
@@ -150,14 +145,11 @@ impl Client {
         if self.order(path, key).await.status != 201 {
             return;
         }
-        self.seen.lock().unwrap().others.insert(key.to_owned());
         let mut connection = self.connected().await;
         let reply = connection.ask(&post(path, key, "something else")).await;
         self.connection = Some(connection);
         match reply.status {
             422 => self.seen.lock().unwrap().reused += 1,
-            // Somebody else is being refused with it.
-            409 => self.seen.lock().unwrap().in_flight += 1,
             // On a machine that stood still for so long, the answer may be gone before the other body came.
             _ => assert!(sent.elapsed() >= RETENTION, "{reply:?}"),
         }
@@ -180,7 +172,6 @@ impl Client {
                 seen.answers.entry(key.to_owned()).or_default().insert(reply.body.clone());
             }
             (409, None, None) if reply.body.contains("#in-flight") => seen.in_flight += 1,
-            (422, None, None) if reply.body.contains("#key-reused") && seen.others.contains(key) => seen.beside += 1,
             (500 | 503, None, Some(_)) => seen.injected += 1,
             _ => panic!("{key}: {reply:?}"),
         }

@@ -9,7 +9,7 @@ use crate::shell::{Failure, cargo, root, say};
 
 /// The tests that are run once more against every server that speaks as Redis does: a target, and what their names begin
 /// with.
-pub(crate) const OF_REDIS: [(&str, &str); 2] = [("redis", ""), ("stores", "redis::")];
+pub(crate) const OF_REDIS: [(&str, &str); 3] = [("redis", ""), ("redis_late", ""), ("stores", "redis::")];
 
 /// Says how many tests run against which server; those of the last run are about to.
 pub(crate) fn tell(servers: &Servers, selection: &[&str]) -> Result<(), Failure> {

@@ -1,8 +1,9 @@
 //! Records in Redis or Valkey: the processes of many machines share them.
 //!
 //! Each verb is one command, a script on one key, judged by the server's clock. A claim that finds an outcome costs one
-//! command, a first execution two. Who waits is told by the server (`CLIENT TRACKING`), or looks again where it cannot
-//! tell: in a cluster, and where the user may not ask for it.
+//! command, a first execution two; a store's first claim costs one more, by which it learns the server's clock. Who
+//! waits is told by the server (`CLIENT TRACKING`), or looks again where it cannot tell: in a cluster, and where the user
+//! may not ask for it.
 //!
 //! **What it can lose.** Redis answers before its replicas and, as a rule, its disk have a record: a failover, or a
 //! crash with `appendfsync everysec`, may take back what was answered a moment ago, so that a body runs again whose
@@ -16,6 +17,7 @@
 //! `DEL`, `TIME`, `SCAN`, `CLIENT` and `INFO`, in a cluster `CLUSTER`, and before Redis 7.0 `SREM`.
 
 mod connection;
+mod doubt;
 mod fault;
 mod ledger;
 mod name;
@@ -29,6 +31,7 @@ pub use ::redis;
 pub use options::{RedisOptions, RedisWarning};
 
 use self::connection::{Line, Repeat};
+use self::doubt::{Doubt, ServerClock};
 use self::ledger::{Ledger, Page};
 use self::name::Names;
 use self::options::Target;
@@ -37,6 +40,7 @@ use super::oneshot::channel;
 use super::remote::runtime;
 use crate::blocking::block_on;
 use crate::store::{Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError};
+use crate::underway::UNTAKEN;
 use ::redis::cluster::ClusterClient;
 use ::redis::{Client, IntoConnectionInfo};
 use once_cell::sync::Lazy;
@@ -157,7 +161,8 @@ impl RedisStore {
             let opened = async {
                 let line = Line::open(target, &options, watch.clone()).await?;
                 let warnings = probe::probe(&line).await?;
-                let ledger = Arc::new(Ledger { line: Arc::new(line), names: Names::new(&options.prefix) });
+                let (line, names) = (Arc::new(line), Names::new(&options.prefix));
+                let ledger = Arc::new(Ledger { line, names, clock: ServerClock::default() });
                 Ok(Self { shared: Arc::new(Shared { runtime, ledger, watch, warnings }) })
             };
             // Whoever opens a store waits for it.
@@ -202,19 +207,22 @@ impl Shared {
         Box::pin(driven)
     }
 
-    fn claim(&self, claim: Claim) -> Driven<Claimed> {
-        let (ledger, number) = (self.ledger.clone(), number_of_call());
-        self.drive(|left| async move {
-            let claimed = ledger.claim(&claim, number).await;
-            let has_no_owner = match &claimed {
-                Ok(claimed) => matches!(claimed, Claimed::Granted { .. }) && left.load(Ordering::Relaxed),
-                Err(failure) => failure.unanswered,
-            };
-            if has_no_owner {
-                tokio::spawn(async move { ledger.disclaim(&claim, number).await });
+    fn claim(self: &Arc<Self>, claim: Claim) -> Driven<Claimed> {
+        let (ledger, users, number) = (self.ledger.clone(), Arc::downgrade(self), number_of_call());
+        let mut driven = self.drive(|left| async move {
+            let (claimed, lost_until) = ledger.claim(&claim, number).await;
+            let granted = if let Ok(Claimed::Granted { token, .. }) = claimed { Some(token) } else { None };
+            let told = granted.filter(|_| !left.load(Ordering::Relaxed));
+            if lost_until.is_some() || granted != told {
+                let Claim { place, owner, .. } = claim;
+                let (last, told) = (lost_until.unwrap_or_default(), told.unwrap_or_default());
+                let doubt = Doubt { place, owner, number, last, told, underway: UNTAKEN.begin() };
+                tokio::spawn(doubt.settle(ledger, users));
             }
-            claimed.map_err(StoreError::from)
-        })
+            claimed
+        });
+        driven.is_claim = true;
+        driven
     }
 
     fn drive<T, F>(&self, ask: impl FnOnce(Arc<AtomicBool>) -> F) -> Driven<T>
@@ -223,7 +231,7 @@ impl Shared {
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         let left = Arc::new(AtomicBool::new(false));
-        Driven { runtime: self.runtime, asked: Some(Box::pin(ask(left.clone()))), left }
+        Driven { runtime: self.runtime, asked: Some(Box::pin(ask(left.clone()))), left, is_claim: false }
     }
 
     /// Asks, now, and again where it fails: a drop cannot. Then it may say no for yes; a key that nobody gives back would
@@ -233,7 +241,11 @@ impl Shared {
         self.ask(|ledger| async move {
             let answer = ledger.line.call(&call, Repeat::Harmless).await;
             if answer.as_ref().is_err_and(|failure| failure.passing) {
-                tokio::spawn(async move { ledger.insist(&call).await });
+                let underway = UNTAKEN.begin();
+                tokio::spawn(async move {
+                    ledger.insist(&call).await;
+                    drop(underway);
+                });
             }
             row::yes(answer?)
         })
@@ -247,6 +259,8 @@ struct Driven<T: Send + 'static> {
     asked: Option<Answer<'static, T>>,
     /// Nobody waits for the answer any more.
     left: Arc<AtomicBool>,
+    /// What it is granted when nobody waits has to be given back.
+    is_claim: bool,
 }
 
 impl<T: Send + 'static> Driven<T> {
@@ -277,7 +291,11 @@ impl<T: Send + 'static> Drop for Driven<T> {
     fn drop(&mut self) {
         if let Some(asked) = self.asked.take() {
             self.left.store(true, Ordering::Relaxed);
-            self.runtime.spawn(async move { drop(asked.await) });
+            let untaken = self.is_claim.then(|| UNTAKEN.begin());
+            self.runtime.spawn(async move {
+                drop(asked.await);
+                drop(untaken);
+            });
         }
     }
 }

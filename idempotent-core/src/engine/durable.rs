@@ -2,13 +2,13 @@
 //!
 //! The table is in front, so that a thousand duplicates in one process ask once; it holds executions in flight only.
 
-use super::blocking::{Stand, stand};
+use super::Ask;
+use super::asking::{Asking, board};
+use super::blocking::Stand;
 #[cfg(feature = "tokio")]
 use super::detached::{runtime, spawn};
 use super::errand::{Errand, Finished, Sought};
 use super::leading::Leading;
-use super::waiting::Waiting;
-use super::{Ask, Begun, begin};
 use crate::blocking::block_on;
 use crate::codec::encode;
 use crate::context::enter;
@@ -126,6 +126,7 @@ fn answered<Ret, K: Keep<Ret>>(answer: Shared<K::Kept>, how: How, refuse: Refuse
 /// What the store said to a leader that is not to run: its followers are told the same.
 fn passed_on<'a, T, P>(
     mut lead: Followed<'a, T, P>,
+    asking: Option<Asking>,
     errand: &Errand,
     sought: Sought,
 ) -> Result<(Followed<'a, T, P>, Held), Shared<T>>
@@ -136,12 +137,16 @@ where
     let answer = match sought {
         Sought::Run(held) => {
             lead.granted(held.attempt(), held.fence());
+            if let Some(asking) = asking {
+                asking.granted();
+            }
             return Ok((lead, held));
         }
         Sought::Stored(bytes) => errand.read(&bytes),
         Sought::Refused(error) => Err(error),
     };
     tell(lead, &answer);
+    drop(asking);
     Err(answer)
 }
 
@@ -164,19 +169,19 @@ where
     let _inside = place.inside();
     let (refuse, keep) = (plan.refusal(), plan.keep);
     let retention = span(ask.retention.unwrap_or(table.retention()));
-    let lead = match stand(table, ask) {
-        Stand::Answered(answer, how) => return answered::<Ret, K>(answer, how, refuse, place),
-        Stand::Refused(error) => return answered::<Ret, K>(Err(error), How::Refused, refuse, place),
-        Stand::Unprotected => {
+    let (lead, asking) = match block_on(board(table, ask, errand)) {
+        (Stand::Answered(answer, how), _) => return answered::<Ret, K>(answer, how, refuse, place),
+        (Stand::Refused(error), _) => return answered::<Ret, K>(Err(error), How::Refused, refuse, place),
+        (Stand::Unprotected, _) => {
             let outside = enter(None);
             let outcome = body();
             drop(outside);
             place.tell(How::Unprotected);
             return outcome;
         }
-        Stand::Lead(lead) => lead,
+        (Stand::Lead(lead), asking) => (lead, asking),
     };
-    let (mut lead, held) = match passed_on(lead, errand, block_on(errand.clone().seek())) {
+    let (mut lead, held) = match passed_on(lead, asking, errand, block_on(errand.clone().seek())) {
         Ok(granted) => granted,
         Err(answer) => return answered::<Ret, K>(answer, How::Replayed, refuse, place),
     };
@@ -219,11 +224,11 @@ where
     T: Clone + Send + Sync + 'static + DeserializeOwned,
     P: Print,
 {
-    match board(table, ask).await {
-        Stand::Answered(answer, how) => Set::Answered(answer, how),
-        Stand::Refused(error) => Set::Answered(Err(error), How::Refused),
-        Stand::Unprotected => Set::Unprotected,
-        Stand::Lead(lead) => match passed_on(lead, errand, errand.clone().seek().await) {
+    match board(table, ask, errand).await {
+        (Stand::Answered(answer, how), _) => Set::Answered(answer, how),
+        (Stand::Refused(error), _) => Set::Answered(Err(error), How::Refused),
+        (Stand::Unprotected, _) => Set::Unprotected,
+        (Stand::Lead(lead), asking) => match passed_on(lead, asking, errand, errand.clone().seek().await) {
             Ok((lead, held)) => Set::Run(lead, held),
             Err(answer) => Set::Answered(answer, How::Replayed),
         },
@@ -318,24 +323,6 @@ where
                 answered::<Ret, K>(Err(error), How::Refused, refuse, &place)
             }
         },
-    }
-}
-
-/// The async twin of [`stand`].
-async fn board<'a, T: Clone + Send + Sync + 'static, P: Print>(
-    table: TableRef<'a, T, P>,
-    ask: &Ask<P>,
-) -> Stand<'a, T, P> {
-    let in_flight = table.in_flight();
-    match begin(table, ask, in_flight) {
-        Begun::Kept(kept) => Stand::Answered(kept, How::Replayed),
-        Begun::Lead(lead) => Stand::Lead(lead),
-        Begun::Unprotected => Stand::Unprotected,
-        Begun::Refused(error) => Stand::Refused(error),
-        Begun::Follow(follow) => {
-            let mut waiting = Waiting::new(follow, in_flight);
-            poll_fn(|cx| waiting.poll(cx)).await.into()
-        }
     }
 }
 

@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 256;
 /// How long the thread stays when there is nothing to do.
 const IDLE: Duration = Duration::from_secs(2);
-/// How often a store that could not be reached is tried again.
+/// How soon a store that could not be reached is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
+/// The longest that outcomes wait for the next try: some can never be recorded.
+const SELDOM: Duration = Duration::from_secs(30);
 
 /// Keeps the leases of one store.
 pub(super) struct Keeper(Arc<Inner>);
@@ -37,6 +39,8 @@ struct Work {
     trying: usize,
     /// When the late outcomes are tried.
     late_at: Option<Instant>,
+    /// How often they were tried in vain, since one was recorded or somebody was in a hurry.
+    in_vain: u32,
     next_id: u64,
     has_thread: bool,
 }
@@ -110,15 +114,17 @@ impl Keeper {
     pub(super) fn record_later(&self, late: Late) {
         let mut work = self.0.work();
         work.late.push(late);
-        work.late_at.get_or_insert_with(|| Instant::now() + AGAIN);
+        // Others may have been tried in vain for long, but the lease of this one has not ended yet.
+        work.try_late_at(Instant::now() + AGAIN);
         self.0.wake(work);
     }
 
     /// Tries the late outcomes at once.
     pub(super) fn hurry(&self) {
         let mut work = self.0.work();
-        if !work.late.is_empty() {
-            work.late_at = Some(Instant::now());
+        if work.late.len() + work.trying > 0 {
+            work.in_vain = 0;
+            work.try_late_at(Instant::now());
             self.0.wake(work);
         }
     }
@@ -211,6 +217,7 @@ impl Inner {
     /// Tries what is late, one after the other. Each may take as long as the store has patience, so leases go before.
     fn record(&self, late: Vec<Late>) {
         let mut late = late.into_iter();
+        let mut is_in_vain = false;
         while let Some(mut one) = late.next() {
             let (hold, outcome) = (one.hold.clone(), one.outcome.clone());
             let answer = ask(|| self.store.complete(hold, outcome, one.retention));
@@ -219,9 +226,11 @@ impl Inner {
             }
             let mut work = self.work();
             work.trying -= 1;
-            if answer.is_err() {
+            if answer.is_ok() {
+                work.in_vain = 0;
+            } else {
+                is_in_vain = true;
                 work.late.push(one);
-                work.late_at = Some(Instant::now() + AGAIN);
             }
             let now = Instant::now();
             if work.leases.values().any(|kept| kept.next() <= now) && late.len() > 0 {
@@ -230,8 +239,11 @@ impl Inner {
                 work.late.extend(late.by_ref());
                 work.late.extend(tried);
                 work.trying = 0;
-                work.late_at = Some(now);
+                work.try_late_at(now);
             }
+        }
+        if is_in_vain {
+            self.work().put_off(Instant::now());
         }
     }
 }
@@ -256,6 +268,18 @@ impl Work {
             due.push((*id, kept.hold.clone(), kept.lease));
         }
         due
+    }
+
+    /// Tries the late outcomes then, if not before.
+    fn try_late_at(&mut self, at: Instant) {
+        self.late_at = Some(self.late_at.map_or(at, |before| before.min(at)));
+    }
+
+    /// They were tried in vain: the next time is later, the longer that goes on.
+    fn put_off(&mut self, now: Instant) {
+        let pause = AGAIN.saturating_mul(1 << self.in_vain.min(10)).min(SELDOM);
+        self.in_vain += 1;
+        self.try_late_at(now + pause);
     }
 
     fn take_late(&mut self, now: Instant) -> Vec<Late> {
@@ -283,5 +307,41 @@ fn run(inner: Arc<Inner>) {
         // Held only for a turn, so that the last user of the store ends the thread; but late outcomes are seen to.
         held = if inner.work().late.is_empty() { None } else { Some(inner) };
         held = held.or_else(|| weak.upgrade());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AGAIN, SELDOM, Work};
+    use std::time::{Duration, Instant};
+
+    /// After which pause they are tried again.
+    fn pause(work: &mut Work, now: Instant) -> Duration {
+        work.late_at = None;
+        work.put_off(now);
+        work.late_at.map_or(Duration::MAX, |at| at - now)
+    }
+
+    #[test]
+    fn what_is_tried_in_vain_is_tried_ever_more_seldom() {
+        let (mut work, now) = (Work::default(), Instant::now());
+        let pauses: Vec<Duration> = (0..5).map(|_| pause(&mut work, now)).collect();
+        assert_eq!(pauses, [AGAIN, AGAIN * 2, AGAIN * 4, AGAIN * 8, AGAIN * 16]);
+        assert_eq!((0..100).map(|_| pause(&mut work, now)).last(), Some(SELDOM));
+        work.in_vain = 0;
+        assert_eq!(pause(&mut work, now), AGAIN);
+    }
+
+    #[test]
+    fn what_is_to_be_tried_soon_is_not_put_off_by_the_others() {
+        let (mut work, now) = (Work::default(), Instant::now());
+        work.try_late_at(now);
+        work.put_off(now);
+        assert_eq!(work.late_at, Some(now));
+        work.late_at = None;
+        work.in_vain = 9;
+        work.put_off(now);
+        work.try_late_at(now + AGAIN);
+        assert_eq!(work.late_at, Some(now + AGAIN));
     }
 }

@@ -1,12 +1,14 @@
 //! Keys that are being given back, whose answers nobody waits for until a shutdown does.
 
+use crate::blocking::block_on;
 use crate::store::{Hold, Release, Store};
 use crate::underway::Underway;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 
 /// How many are kept before those are looked for that are answered.
 const FEW: usize = 16;
@@ -17,6 +19,7 @@ type Asked = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) struct Leaving {
     store: Arc<dyn Store>,
     asked: Mutex<Pile>,
+    waiting: Arc<Waiting>,
 }
 
 struct Pile {
@@ -25,9 +28,30 @@ struct Pile {
     full: usize,
 }
 
+/// Whoever waits for answers. All of them are woken by each: any of them may be given up before the next one.
+#[derive(Default)]
+struct Waiting(Mutex<Vec<Waker>>);
+
+impl Waiting {
+    fn wakers(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let waiting = mem::take(&mut *self.wakers());
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
 impl Leaving {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, asked: Mutex::new(Pile { asked: Vec::new(), full: FEW }) }
+        Self { store, asked: Mutex::new(Pile { asked: Vec::new(), full: FEW }), waiting: Arc::default() }
     }
 
     fn pile(&self) -> MutexGuard<'_, Pile> {
@@ -42,49 +66,57 @@ impl Leaving {
             let _ = store.release(hold, how).await;
             drop(underway);
         });
-        if is_answered(&mut asked) {
+        if self.is_answered(&mut asked) {
             return;
         }
         let mut pile = self.pile();
         pile.asked.push(asked);
-        if pile.asked.len() >= pile.full {
-            let mut asked = mem::take(&mut pile.asked);
-            drop(pile);
-            asked.retain_mut(|asked| !is_answered(asked));
-            self.put_back(asked);
+        let is_full = pile.asked.len() >= pile.full;
+        drop(pile);
+        if is_full {
+            self.look();
         }
+        // One that was woken meanwhile has not found what was just put there.
+        self.waiting.wake_by_ref();
     }
 
-    fn put_back(&self, asked: Vec<Asked>) {
+    /// Takes away what is answered.
+    fn look(&self) {
+        let mut asked = mem::take(&mut self.pile().asked);
+        asked.retain_mut(|asked| !self.is_answered(asked));
         let mut pile = self.pile();
         pile.asked.extend(asked);
         pile.full = FEW.max(2 * pile.asked.len());
     }
 
-    /// Waits until what is asked now is answered. Given up, the rest is kept.
-    pub(super) async fn over(&self) {
-        let mut rest = Rest { leaving: self, asked: mem::take(&mut self.pile().asked) };
-        poll_fn(|cx| {
-            rest.asked.retain_mut(|asked| asked.as_mut().poll(cx).is_pending());
-            if rest.asked.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+    /// Looks what is answered, and wakes when there is a reason to look again.
+    pub(super) fn drive(&self, waker: &Waker) {
+        let mut waiting = self.waiting.wakers();
+        if !waiting.iter().any(|other| other.will_wake(waker)) {
+            waiting.push(waker.clone());
+        }
+        drop(waiting);
+        self.look();
+    }
+
+    fn is_answered(&self, asked: &mut Asked) -> bool {
+        asked.as_mut().poll(&mut Context::from_waker(&Waker::from(self.waiting.clone()))).is_ready()
     }
 }
 
-/// What a shutdown waits for.
-struct Rest<'a> {
-    leaving: &'a Leaving,
-    asked: Vec<Asked>,
-}
-
-impl Drop for Rest<'_> {
+impl Drop for Leaving {
+    /// The store has no users left; what it was asked goes on without them.
     fn drop(&mut self) {
-        self.leaving.put_back(mem::take(&mut self.asked));
+        self.look();
+        let mut asked = mem::take(&mut self.pile().asked);
+        if asked.is_empty() {
+            return;
+        }
+        let all = poll_fn(move |cx| {
+            asked.retain_mut(|asked| asked.as_mut().poll(cx).is_pending());
+            if asked.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        // Without a thread the leases end by themselves.
+        let _ = thread::Builder::new().name("idempotently-releases".into()).spawn(move || block_on(all));
     }
-}
-
-/// Nobody is woken by what is asked here: it is looked at again when there is a reason to.
-fn is_answered(asked: &mut Asked) -> bool {
-    asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a server that refused is left alone before it is asked again.
-const PAUSE: Duration = Duration::from_millis(25);
+pub(super) const PAUSE: Duration = Duration::from_millis(25);
 
 /// Whether a request may be made twice, where the answer to the first was lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -185,6 +185,17 @@ impl Line {
         self.patiently(repeat, &Evaluate { call, knows_flags: &self.knows_flags }).await
     }
 
+    /// Until when a request is tried that is made now.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+
+    /// The same until a moment, and whether something was sent on the way that was not answered: it may have been done, or
+    /// may be done later. A cluster's client asks again by itself when a connection breaks, and does not tell.
+    pub(super) async fn call_by(&self, call: &Call, deadline: Instant, is_lost: &mut bool) -> Result<Value, Failure> {
+        self.until(deadline, Repeat::Harmless, &Evaluate { call, knows_flags: &self.knows_flags }, is_lost).await
+    }
+
     /// Who has a key, and whether the next change of that will be told.
     pub(super) async fn look(&self, name: &[u8]) -> Result<(Option<u64>, bool), StoreError> {
         let (beginning, told) = self.patiently(Repeat::Harmless, &Look { name }).await?;
@@ -220,26 +231,35 @@ impl Line {
 
     /// Tries until there is an answer, or no patience left.
     async fn patiently<R: Request>(&self, repeat: Repeat, request: &R) -> Result<R::Answer, Failure> {
-        let deadline = Instant::now() + self.patience;
-        let mut unanswered = false;
+        self.until(self.deadline(), repeat, request, &mut false).await
+    }
+
+    async fn until<R: Request>(
+        &self,
+        deadline: Instant,
+        repeat: Repeat,
+        request: &R,
+        is_lost: &mut bool,
+    ) -> Result<R::Answer, Failure> {
         loop {
-            let mut wire = self.wire(deadline).await.map_err(|error| Failure { error, unanswered, passing: true })?;
+            let mut wire = self.wire(deadline).await.map_err(|error| Failure { error, passing: true })?;
             let error = match timeout_at(deadline, request.make(&mut wire)).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => error,
                 Err(_) => {
                     self.give_up(&wire);
-                    return Err(Failure { error: StoreError::new(SILENT), unanswered: true, passing: true });
+                    *is_lost = true;
+                    return Err(Failure { error: StoreError::new(SILENT), passing: true });
                 }
             };
             let (passing, broken) = (is_passing(&error), is_of_the_connection(&error));
             if broken {
                 self.give_up(&wire);
             }
-            unanswered |= is_of_the_way(&error);
+            *is_lost |= is_of_the_way(&error);
             let again = repeat == Repeat::Harmless && passing;
             if !again || deadline.saturating_duration_since(Instant::now()) <= PAUSE {
-                return Err(Failure { error: explain(&error), unanswered, passing: passing || broken });
+                return Err(Failure { error: explain(&error), passing: passing || broken });
             }
             sleep(PAUSE).await;
         }

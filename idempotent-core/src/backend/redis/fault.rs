@@ -29,10 +29,15 @@ const REFUSED: &str = "Redis refused the credentials; correct the user and the p
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: StoreError,
-    /// Whether it was sent, so that it may have been done.
-    pub(super) unanswered: bool,
     /// Whether it may fare better later.
     pub(super) passing: bool,
+}
+
+impl Failure {
+    /// An answer that will be no other one.
+    pub(super) fn lasting(error: StoreError) -> Self {
+        Self { error, passing: false }
+    }
 }
 
 impl From<Failure> for StoreError {

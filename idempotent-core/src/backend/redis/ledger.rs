@@ -1,16 +1,17 @@
 //! The verbs, asked of the server by the library's own thread.
 
-use super::connection::{Line, Repeat};
-use super::fault::Failure;
+use super::connection::{Line, PAUSE, Repeat};
+use super::doubt::{Doubt, ServerClock, Settled};
+use super::fault::{Failure, SILENT};
 use super::name::Names;
-use super::row;
+use super::row::{self, Heard};
 use super::script::Call;
 use crate::store::{Claim, Claimed, Glimpse, Hold, Place, Standing, StoreError};
 use ::redis::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// How many records are asked for at once.
 const MANY: usize = 64;
@@ -23,6 +24,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub(super) struct Ledger {
     pub(super) line: Arc<Line>,
     pub(super) names: Names,
+    pub(super) clock: ServerClock,
 }
 
 /// A part of the records of a scope.
@@ -34,17 +36,39 @@ pub(super) struct Page {
 }
 
 impl Ledger {
-    /// Asks for a key. The same owner asks again where an answer was lost, and is told that the key is its own.
-    pub(super) async fn claim(&self, claim: &Claim, number: u64) -> Result<Claimed, Failure> {
-        let call = row::claim(self.names.of(&claim.place), claim, number);
-        let answer = self.line.call(&call, Repeat::Harmless).await?;
-        row::claimed(answer).map_err(|error| Failure { error, unanswered: false, passing: false })
+    /// Asks for a key. The same owner asks again where an answer was lost, and is told that the key is its own. Also until
+    /// when something that was lost may be carried out, by the server's clock, if something was.
+    pub(super) async fn claim(&self, claim: &Claim, number: u64) -> (Result<Claimed, StoreError>, Option<u64>) {
+        let deadline = self.line.deadline();
+        let mut lost_until = None;
+        loop {
+            // After that nobody waits for the answer.
+            let last = self.clock.at(deadline);
+            let call = row::claim(self.names.of(&claim.place), claim, number, last);
+            let mut is_lost = false;
+            let answer = self.line.call_by(&call, deadline, &mut is_lost).await;
+            if is_lost {
+                lost_until = lost_until.max(Some(last));
+            }
+            match answer.map_err(StoreError::from).and_then(row::claimed) {
+                Ok(Heard::Claimed(claimed)) => return (Ok(claimed), lost_until),
+                Err(error) => return (Err(error), lost_until),
+                Ok(Heard::Late { now }) => self.clock.hear(now),
+            }
+            if deadline.saturating_duration_since(Instant::now()) <= PAUSE {
+                return (Err(StoreError::new(SILENT)), lost_until);
+            }
+        }
     }
 
     /// Gives back what a claim may have been granted whose answer nobody heard.
-    pub(super) async fn disclaim(&self, claim: &Claim, number: u64) {
-        let call = row::disclaim(self.names.of(&claim.place), claim, number);
-        self.insist(&call).await;
+    pub(super) async fn disclaim(&self, doubt: &Doubt) -> Result<Settled, Failure> {
+        let call = row::disclaim(self.names.of(&doubt.place), doubt);
+        let settled = row::settled(self.line.call(&call, Repeat::Harmless).await?).map_err(Failure::lasting)?;
+        if let Settled::NotYet { now, .. } = settled {
+            self.clock.hear(now);
+        }
+        Ok(settled)
     }
 
     /// Asks again and again what nobody is left to ask again, until the lease ends it anyway.

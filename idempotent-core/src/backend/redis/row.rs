@@ -1,5 +1,6 @@
 //! Arguments of scripts, their answers, and the beginning of a record.
 
+use super::doubt::{Doubt, Settled};
 use super::fault::UNREADABLE;
 use super::script::{CLAIM, COMPLETE, Call, DISCLAIM, FORGET, PEEK, RELEASE, RENEW, RESOLVE, Script};
 use crate::record::OnInterruption;
@@ -38,8 +39,8 @@ fn retention(retention: Option<Duration>) -> Vec<u8> {
     retention.filter(|span| span.as_micros() < LONGEST.into()).map(span).unwrap_or_default()
 }
 
-/// The number tells one call of an owner from the next.
-pub(super) fn claim(name: Vec<u8>, claim: &Claim, number_of_call: u64) -> Call {
+/// The number tells one call of an owner from the next; after the last moment it takes nothing.
+pub(super) fn claim(name: Vec<u8>, claim: &Claim, number_of_call: u64, last: u64) -> Call {
     let retries = match claim.interrupted {
         OnInterruption::Retry => -1,
         OnInterruption::RetryUpTo(retries) => i64::from(retries),
@@ -52,13 +53,15 @@ pub(super) fn claim(name: Vec<u8>, claim: &Claim, number_of_call: u64) -> Call {
         span(claim.lease),
         number(retries),
         number(number_of_call),
+        number(last),
     ];
     call(&CLAIM, name, &claim.place, more)
 }
 
-/// Gives back what a claim was granted, if it was.
-pub(super) fn disclaim(name: Vec<u8>, claim: &Claim, number_of_call: u64) -> Call {
-    call(&DISCLAIM, name, &claim.place, vec![claim.owner.0.to_vec(), number(number_of_call)])
+/// Gives back what a claim was granted of which nobody heard.
+pub(super) fn disclaim(name: Vec<u8>, doubt: &Doubt) -> Call {
+    let more = vec![doubt.owner.0.to_vec(), number(doubt.number), number(doubt.last), number(doubt.told)];
+    call(&DISCLAIM, name, &doubt.place, more)
 }
 
 pub(super) fn renew(name: Vec<u8>, hold: &Hold, lease: Duration) -> Call {
@@ -134,13 +137,32 @@ fn read<T>(value: Value, by_word: impl FnOnce(&[u8], &mut Answer) -> Option<T>) 
 
 const STRANGE: &str = "the Redis server answered what no script of this library says; name another server";
 
-pub(super) fn claimed(value: Value) -> Result<Claimed, StoreError> {
+/// How a claim is answered.
+pub(super) enum Heard {
+    /// In time.
+    Claimed(Claimed),
+    /// After its last moment, with what the server's clock says.
+    Late { now: u64 },
+}
+
+pub(super) fn claimed(value: Value) -> Result<Heard, StoreError> {
+    read(value, |word, answer| {
+        Some(Heard::Claimed(match word {
+            b"granted" => Claimed::Granted { token: answer.number()?, attempt: answer.number()? },
+            b"in flight" => Claimed::InFlight { remaining: Duration::from_micros(answer.number()?) },
+            b"completed" => Claimed::Completed { outcome: answer.bytes()? },
+            b"mismatch" => Claimed::Mismatch,
+            b"interrupted" => Claimed::Interrupted,
+            b"late" => return Some(Heard::Late { now: answer.number()? }),
+            _ => return None,
+        }))
+    })
+}
+
+pub(super) fn settled(value: Value) -> Result<Settled, StoreError> {
     read(value, |word, answer| match word {
-        b"granted" => Some(Claimed::Granted { token: answer.number()?, attempt: answer.number()? }),
-        b"in flight" => Some(Claimed::InFlight { remaining: Duration::from_micros(answer.number()?) }),
-        b"completed" => Some(Claimed::Completed { outcome: answer.bytes()? }),
-        b"mismatch" => Some(Claimed::Mismatch),
-        b"interrupted" => Some(Claimed::Interrupted),
+        b"over" => Some(Settled::Over),
+        b"not yet" => Some(Settled::NotYet { left: Duration::from_micros(answer.number()?), now: answer.number()? }),
         _ => None,
     })
 }

@@ -24,7 +24,7 @@ script!(RENEW, guarded, "script/renew.lua");
 script!(COMPLETE, guarded, "script/complete.lua");
 script!(RELEASE, guarded, "script/release.lua");
 script!(FORGET, "script/forget.lua");
-script!(DISCLAIM, guarded, "script/disclaim.lua");
+script!(DISCLAIM, "script/disclaim.lua");
 script!(RESOLVE, guarded, "script/resolve.lua");
 script!(PEEK, guarded, "script/peek.lua");
 

@@ -1,5 +1,8 @@
 -- ARGV: scope, key, owner, whether there is a fingerprint, fingerprint, lease, retries or -1 for any number,
--- number of the call.
+-- number of the call, its last moment. What arrives after that takes nothing: nobody waits for it any more.
+if now > tonumber(ARGV[9]) then
+  return {'late', now}
+end
 local owner, marked, fingerprint = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local retries, call = tonumber(ARGV[7]), tonumber(ARGV[8])
 local attempt = 1
