@@ -13,6 +13,9 @@ pub(super) const LEASE: Duration = Duration::from_secs(30);
 pub(super) const RETENTION: Duration = Duration::from_hours(24);
 pub(super) const OUTCOME: [u8; 200] = [b'x'; 200];
 
+/// The last moment of a claim that nobody gives up, in microseconds since 1970: the year 2100.
+pub(super) const NEVER_LATE: i64 = 4_102_444_800_000_000;
+
 /// A span as all servers are told it.
 pub(super) fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)

@@ -4,7 +4,7 @@ mod bare;
 
 use self::bare::{Bare, digest_of_claim};
 use super::caller::contender;
-use super::ours::{LEASE, OUTCOME, Ours, RETENTION, SCOPE, micros};
+use super::ours::{LEASE, NEVER_LATE, OUTCOME, Ours, RETENTION, SCOPE, micros};
 use super::{Effort, Work, crowd, must, runtime};
 use crate::measure::{Contender, Turn, compete};
 use crate::table::{Budget, Table};
@@ -73,7 +73,7 @@ fn benchmark(port: u16, callers: u64, effort: &Effort) -> Duration {
         .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-c", &callers.to_string(), "-n", &requests.to_string()])
         // An answer that is an error ends it.
         .args(["-e", "--csv", "EVALSHA", digest_of_claim(), "1", &name, SCOPE, BENCHMARK])
-        .args([&*printable, "1", &*printable, &lease, "-1", "1"])
+        .args([&*printable, "1", &*printable, &lease, "-1", "1", &NEVER_LATE.to_string()])
         .output();
     let output = must("no redis-benchmark", output);
     let told = String::from_utf8_lossy(&output.stdout);

@@ -2,7 +2,7 @@
 
 use super::sql;
 use crate::stores::folder::Folder;
-use crate::stores::ours::{LEASE, OUTCOME, RETENTION, SCOPE, micros};
+use crate::stores::ours::{LEASE, NEVER_LATE, OUTCOME, RETENTION, SCOPE, micros};
 use crate::stores::{Effort, Work, must};
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,6 +28,7 @@ impl Pgbench {
                 ":lease::bigint",
                 "9223372036854775807::bigint",
                 ":number::bigint",
+                &format!("{NEVER_LATE}::bigint"),
             ],
         );
         let complete = scripted(

@@ -3,7 +3,7 @@
 use super::sql;
 use crate::stores::caller::Peer;
 use crate::stores::must;
-use crate::stores::ours::{Known, LEASE, OUTCOME, RETENTION, micros, owner, place};
+use crate::stores::ours::{Known, LEASE, NEVER_LATE, OUTCOME, RETENTION, micros, owner, place};
 use idempotently::backend::postgres::sqlx::postgres::{PgPoolOptions, PgRow};
 use idempotently::backend::postgres::sqlx::{PgPool, Row, query};
 use idempotently::store::Place;
@@ -33,7 +33,8 @@ impl Pool {
             .bind(None::<Vec<u8>>)
             .bind(micros(LEASE))
             .bind(i64::MAX)
-            .bind(random.cast_signed());
+            .bind(random.cast_signed())
+            .bind(NEVER_LATE);
         must("no claim", statement.fetch_one(&self.pool).await)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::stores::caller::Peer;
 use crate::stores::must;
-use crate::stores::ours::{Known, LEASE, OUTCOME, RETENTION, SCOPE, micros, owner, place};
+use crate::stores::ours::{Known, LEASE, NEVER_LATE, OUTCOME, RETENTION, SCOPE, micros, owner, place};
 use idempotently::backend::redis::redis::aio::MultiplexedConnection;
 use idempotently::backend::redis::redis::{AsyncConnectionConfig, Client, Cmd, Script, Value, cmd};
 use idempotently::store::Place;
@@ -70,6 +70,7 @@ impl Bare {
     async fn claim(&mut self, place: &Place, random: u64) -> Vec<Value> {
         let mut command = self.evaluate(&CLAIM, place);
         command.arg(owner(random).as_slice()).arg(0).arg([0_u8; 16].as_slice()).arg(micros(LEASE)).arg(-1).arg(random);
+        command.arg(NEVER_LATE);
         self.ask(&command).await
     }
 }
