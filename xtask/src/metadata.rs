@@ -35,7 +35,9 @@ fn is_published(package: &Value) -> bool {
 }
 
 fn package(package: &Value) -> Option<Package> {
-    let features = package["features"].as_object()?.keys().cloned().collect();
+    // In an order of their own: that of the object depends on who else uses `serde_json`, and how.
+    let mut features: Vec<String> = package["features"].as_object()?.keys().cloned().collect();
+    features.sort();
     let text = |field: &str| package[field].as_str().map(str::to_owned);
     Some(Package { name: text("name")?, version: text("version")?, features })
 }
