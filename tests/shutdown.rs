@@ -106,17 +106,23 @@ fn a_body_whose_runtime_ended_is_not_under_way() {
     assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
 }
 
-#[test]
-fn outcomes_that_the_store_did_not_take_are_brought_or_reported() {
-    static CHARGE: Operation = Operation::new("shutdown.late").interrupted(RETRY);
-    let _alone = alone();
+/// A store that went away while a body ran, whose outcome is late.
+fn late(operation: &'static Operation) -> (Away, SharedStore) {
     let away = Away::new();
     let store = SharedStore::new(away.clone());
-    let call = CHARGE.call("k").store(&store).try_run(|| {
+    let call = operation.call("k").store(&store).try_run(|| {
         away.goes();
         Ok::<u8, Error>(1)
     });
     assert_eq!(call.unwrap(), 1);
+    (away, store)
+}
+
+#[test]
+fn outcomes_that_the_store_did_not_take_are_brought_or_reported() {
+    static CHARGE: Operation = Operation::new("shutdown.late").interrupted(RETRY);
+    let _alone = alone();
+    let (away, store) = late(&CHARGE);
     assert_eq!(left(blocking::shutdown(BRIEF)), [0, 1, 0]);
     away.comes_back();
     assert_eq!(left(blocking::shutdown(LONG)), [0, 0, 0]);
@@ -127,14 +133,8 @@ fn outcomes_that_the_store_did_not_take_are_brought_or_reported() {
 fn outcomes_that_the_store_never_takes_are_tried_ever_more_seldom_but_for_a_shutdown() {
     static CHARGE: Operation = Operation::new("shutdown.seldom").interrupted(RETRY);
     let _alone = alone();
-    let away = Away::new();
-    let store = SharedStore::new(away.clone());
     let begun = Instant::now();
-    let call = CHARGE.call("k").store(&store).try_run(|| {
-        away.goes();
-        Ok::<u8, Error>(1)
-    });
-    assert_eq!(call.unwrap(), 1);
+    let (away, _store) = late(&CHARGE);
     // The first one, and again after half a second twice, a second, and two.
     away.failures(5);
     assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}", begun.elapsed());
@@ -148,13 +148,7 @@ fn outcomes_that_the_store_never_takes_are_tried_ever_more_seldom_but_for_a_shut
 fn a_late_outcome_is_brought_also_when_the_last_user_of_its_store_is_gone() {
     static CHARGE: Operation = Operation::new("shutdown.orphan").interrupted(RETRY);
     let _alone = alone();
-    let away = Away::new();
-    let store = SharedStore::new(away.clone());
-    let call = CHARGE.call("k").store(&store).try_run(|| {
-        away.goes();
-        Ok::<u8, Error>(1)
-    });
-    assert_eq!(call.unwrap(), 1);
+    let (away, store) = late(&CHARGE);
     drop(store);
     away.failures(3);
     away.comes_back();

@@ -1,50 +1,16 @@
 //! Databases, an effect that can be counted, and functions that have it once.
 
+pub(crate) use crate::failure::Failure;
+
 use idempotent_servers::Postgres;
 use idempotently::backend::postgres::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use idempotently::backend::postgres::sqlx::{self, AssertSqlSafe, PgConnection, PgPool, query, query_scalar, raw_sql};
-use idempotently::{Error, ErrorKind, idempotent, transaction};
+use idempotently::{ErrorKind, idempotent, transaction};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// What the tests' functions fail with.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    Refused(Error),
-    Database(sqlx::Error),
-    Declined,
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(self, f)
-    }
-}
-
-impl std::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Refused(error) => Some(error),
-            Self::Database(error) => Some(error),
-            Self::Declined => None,
-        }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
 
 impl Failure {
     pub(crate) fn kind(&self) -> Option<ErrorKind> {

@@ -5,6 +5,8 @@
 
 mod checker;
 mod crash;
+#[path = "../transactions/failure.rs"]
+mod failure;
 mod orders;
 mod postgres;
 mod process;

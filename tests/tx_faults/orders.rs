@@ -1,8 +1,8 @@
 //! What is to happen once: an order with a random name, and one less in stock.
 
 use crate::checker::ITEMS;
+use crate::failure::Failure;
 use crate::random;
-use crate::worker::Failure;
 use idempotently::backend::postgres::sqlx::{PgConnection, query};
 use idempotently::backend::sqlite::sqlx::SqliteConnection;
 use idempotently::idempotent;

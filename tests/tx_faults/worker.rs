@@ -1,12 +1,13 @@
 //! What the other processes do: some callers at once place the orders of a list, each until it has its reply.
 
+use crate::failure::Failure;
 use crate::orders::{place, place_in_file};
 use crate::process::{JOB, MARK};
 use crate::sqlite::Hooks;
 use idempotently::backend::postgres::sqlx::postgres::PgPoolOptions;
 use idempotently::backend::postgres::sqlx::{self, AssertSqlSafe, PgPool, query};
 use idempotently::backend::sqlite::sqlx::SqlitePool;
-use idempotently::{Error, ErrorKind, How, observe_async, transaction};
+use idempotently::{ErrorKind, How, observe_async, transaction};
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::Mutex;
@@ -57,41 +58,6 @@ impl Job {
             trap: (*trap).into(),
             keys: keys.split(',').map(|key| key.parse().unwrap()).collect(),
         }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) enum Failure {
-    Refused(Error),
-    Database(sqlx::Error),
-    Declined,
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(self, f)
-    }
-}
-
-impl std::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Refused(error) => Some(error),
-            Self::Database(error) => Some(error),
-            Self::Declined => None,
-        }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
     }
 }
 
