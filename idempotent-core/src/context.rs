@@ -171,7 +171,7 @@ impl Drop for Entered<'_> {
 }
 
 /// Whether the running code is inside the execution of this key in this table.
-pub(crate) fn is_inside(table: usize, text: &Text) -> bool {
+pub(crate) fn is_inside(table: usize, text: &Text<'_>) -> bool {
     let is_it = |frame: &Frame| frame.table == table && frame.key.matches(text) && frame.is_alive();
     STACK.try_with(|stack| stack.borrow().iter().flatten().any(is_it)).unwrap_or(false)
 }

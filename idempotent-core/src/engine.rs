@@ -15,7 +15,7 @@ mod future;
 mod leading;
 mod waiting;
 
-pub(crate) use blocking::{Stand, run_blocking, stand};
+pub(crate) use blocking::{Stand, stand};
 pub(crate) use deferred::Deferred;
 #[cfg(feature = "tokio")]
 pub(crate) use detached::{BODIES, RunDetached, run_detached};
@@ -30,15 +30,14 @@ pub(crate) use errand::owner;
 pub(crate) use future::{Run, Seek};
 
 use crate::error::{Error, ErrorKind};
-use crate::key::{Print, Refusal, Text};
-use crate::policy::{InFlight, Missing, Retention};
+use crate::key::{Form, Print, Refusal, Text};
+use crate::policy::{InFlight, Retention};
 use crate::table::{Follow, Found, Lead, TableRef};
 
 /// What a call asks of the engine.
-pub(crate) struct Ask<P> {
-    pub(crate) text: Text,
+pub(crate) struct Ask<'k, P> {
+    pub(crate) text: Text<'k>,
     pub(crate) print: P,
-    pub(crate) missing: Missing,
     pub(crate) retention: Option<Retention>,
 }
 
@@ -54,11 +53,11 @@ pub(crate) enum Begun<'a, T: Clone + Send + Sync + 'static, P: Print> {
 
 pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
     table: TableRef<'a, T, P>,
-    ask: &Ask<P>,
+    ask: &Ask<'_, P>,
     in_flight: InFlight,
 ) -> Begun<'a, T, P> {
     let scope = table.scope();
-    match refusal(&ask.text, ask.missing, scope) {
+    match refusal(&ask.text, scope) {
         None => {}
         Some(None) => return Begun::Unprotected,
         Some(Some(error)) => return Begun::Refused(error),
@@ -84,10 +83,10 @@ pub(crate) fn begin<'a, T: Clone + Send + Sync + 'static, P: Print>(
 
 /// Why a call without a usable key does not go on: with an error, or because it runs unprotected.
 #[expect(clippy::option_option, reason = "three answers, of which two end the call")]
-pub(crate) fn refusal(text: &Text, missing: Missing, scope: &'static str) -> Option<Option<Error>> {
-    let Text::Refused(refusal) = text else { return None };
+pub(crate) fn refusal(text: &Text<'_>, scope: &'static str) -> Option<Option<Error>> {
+    let Form::Refused(refusal) = text.form() else { return None };
     let detail = match refusal {
-        Refusal::Missing if missing == Missing::Run => return Some(None),
+        Refusal::Waived => return Some(None),
         Refusal::Missing => return Some(Some(Error::new(ErrorKind::MissingKey, scope))),
         Refusal::Fingerprint => "its fingerprint could not be written",
         Refusal::Unwritable => "it could not be written",

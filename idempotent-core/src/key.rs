@@ -16,6 +16,7 @@ pub use foreign::{Serialized, serde};
 #[cfg(all(feature = "durable", feature = "tracing"))]
 pub(crate) use stored::digest_of_text;
 pub(crate) use stored::{Key, hexadecimal};
+pub(crate) use text::Form;
 #[doc(hidden)]
 pub use text::{Refusal, Text};
 pub use values::{OptionalKey, ToFingerprint, ToKey};

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
@@ -61,20 +62,26 @@ pub struct Observed<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Watch {
     Nobody,
-    Armed(u32),
+    Armed(NonZeroU32),
     /// An operation was entered; what it calls inside is its own affair.
-    Entered(u32),
+    Entered(NonZeroU32),
     Told(How),
 }
 
 /// A new observer's watch.
 fn armed() -> Watch {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    Watch::Armed(NEXT.fetch_add(1, Ordering::Relaxed))
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    Watch::Armed(NonZeroU32::new(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap_or(NonZeroU32::MAX))
 }
 
 thread_local! {
     static WATCH: Cell<Watch> = const { Cell::new(Watch::Nobody) };
+}
+
+/// What is watched on this thread. It cannot fail, so that a replay has nothing to keep for an unwinding.
+#[inline]
+fn watched() -> Watch {
+    WATCH.try_with(Cell::get).unwrap_or(Watch::Nobody)
 }
 
 /// Puts the caller's watch back, also when the observed code panics.
@@ -162,13 +169,13 @@ impl<F: Future> Future for ObserveAsync<F> {
 
 /// One call's seat in a watch: which observer, if any, wants to know how this very call was answered.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Seat(Option<u32>);
+pub(crate) struct Seat(Option<NonZeroU32>);
 
 impl Seat {
     /// Takes the seat of the first operation entered, if it is free.
     #[inline]
     pub(crate) fn take() -> Self {
-        let Watch::Armed(observer) = WATCH.get() else { return Self(None) };
+        let Watch::Armed(observer) = watched() else { return Self(None) };
         WATCH.set(Watch::Entered(observer));
         Self(Some(observer))
     }
@@ -176,7 +183,7 @@ impl Seat {
     #[inline]
     pub(crate) fn tell(self, how: How) {
         if let Some(observer) = self.0
-            && WATCH.get() == Watch::Entered(observer)
+            && watched() == Watch::Entered(observer)
         {
             WATCH.set(Watch::Told(how));
         }

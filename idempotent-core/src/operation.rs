@@ -1,5 +1,6 @@
 //! A protected function: its name, its policy, and the records of this process.
 
+mod blocking;
 mod call;
 #[cfg(feature = "durable")]
 mod durable;
@@ -12,7 +13,7 @@ pub use call::Call;
 pub use durable::DurableCall;
 pub(crate) use instances::Identity;
 
-use crate::key::{NoFingerprint, OptionalKey, ToKey};
+use crate::key::{NoFingerprint, OptionalKey, Refusal, ToKey};
 #[cfg(feature = "durable")]
 use crate::policy::OnInterruption;
 use crate::policy::{InFlight, Missing, Policy, Retention};
@@ -118,13 +119,27 @@ impl Operation {
     /// Begins a call with this key; what it runs is said next.
     #[inline]
     pub fn call(&self, key: &(impl ToKey + ?Sized)) -> Call<'_, NoFingerprint> {
-        Call::new(self, key.key_text(), Missing::Reject)
+        Call::new(self, key.key_text().into_owned())
     }
 
     /// Begins a call whose key may be missing.
     #[inline]
     pub fn call_optional(&self, key: &(impl OptionalKey + ?Sized), missing: Missing) -> Call<'_, NoFingerprint> {
-        Call::new(self, key.optional_text(), missing)
+        Call::new(self, key.optional_text(refusal_of(missing)).into_owned())
+    }
+
+    /// As [`call`](Self::call), with what the key refers to lent to the call instead of copied into it.
+    #[doc(hidden)]
+    #[inline]
+    pub fn call_lent<'a, K: ToKey + ?Sized + 'a>(&'a self, key: &K) -> Call<'a> {
+        Call::new(self, key.lasting_text())
+    }
+
+    /// As [`call_optional`](Self::call_optional), with what the key refers to lent to the call.
+    #[doc(hidden)]
+    #[inline]
+    pub fn call_optional_lent<'a, K: OptionalKey + ?Sized + 'a>(&'a self, key: &K, missing: Missing) -> Call<'a> {
+        Call::new(self, key.optional_text(refusal_of(missing)))
     }
 
     /// Takes the key's record away, so that the next call runs; whether there was one.
@@ -162,6 +177,14 @@ impl Operation {
 
     fn tables(&self) -> Vec<Arc<dyn AnyTable>> {
         self.instances.tables()
+    }
+}
+
+/// What a missing key means for its call.
+fn refusal_of(missing: Missing) -> Refusal {
+    match missing {
+        Missing::Run => Refusal::Waived,
+        Missing::Reject => Refusal::Missing,
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Place {
 
 impl Place {
     /// Where the record of a key lies. A key that was refused has no place, and its call does not come to ask for it.
-    pub(crate) fn of(scope: &str, text: &Text) -> Self {
+    pub(crate) fn of(scope: &str, text: &Text<'_>) -> Self {
         let key = text.to_key().map(|key| key.with_bytes(|bytes| String::from_utf8_lossy(bytes).into()));
         Self { scope: scope.into(), key: key.unwrap_or_else(|| Arc::from("")) }
     }

@@ -115,7 +115,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
 
     /// A clone of the kept outcome, if there is one; the path of almost every call, so it does nothing else.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(crate) fn replay(&self, text: &Text, print: P) -> Option<T> {
+    pub(crate) fn replay(&self, text: &Text<'_>, print: P) -> Option<T> {
         let hash = self.parts.hash_of_text(text);
         // The clock is read before the lock, and not at all where records never end.
         let now = if self.retention == Retention::Forever { None } else { Some(self.clock.now()) };
@@ -130,7 +130,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
     }
 
     /// Looks the key up, and takes it where nobody has it.
-    pub(crate) fn claim(&self, text: &Text, print: P, reject: bool) -> Found<T> {
+    pub(crate) fn claim(&self, text: &Text<'_>, print: P, reject: bool) -> Found<T> {
         let hash = self.parts.hash_of_text(text);
         let asker = Asker { text, print, reject, table: self.id(), now: self.clock.now() };
         let mut swept = false;

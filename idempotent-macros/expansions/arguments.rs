@@ -36,7 +36,7 @@ fn everything(n: u8, amount: f64, currency: &str) -> Result<u8, Error> {
         &OPERATION
     };
     let call = operation
-        .call(&n)
+        .call_lent(&n)
         .fingerprint(
             &(
                 my::own::__private::print_part(&amount),
@@ -58,7 +58,7 @@ fn by_predicate(n: u8) -> Outcome {
             .in_flight(::idempotently::InFlight::Reject);
         &OPERATION
     };
-    let call = operation.call(&n);
+    let call = operation.call_lent(&n);
     let body = || -> Outcome { Ok(n) };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
@@ -75,7 +75,7 @@ fn computed(n: u8, minutes: u64) -> Result<u8, Error> {
             .in_flight(::idempotently::InFlight::Wait);
         &OPERATION
     };
-    let call = operation.call(&n).retention(Duration::from_secs(60 * minutes));
+    let call = operation.call_lent(&n).retention(Duration::from_secs(60 * minutes));
     let body = || -> Result<u8, Error> { Ok(n) };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};

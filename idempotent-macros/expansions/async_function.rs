@@ -16,7 +16,7 @@ async fn charge(payment: &Payment) -> Result<Receipt, ChargeError> {
             static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
             &OPERATION
         };
-        let call = operation.call(&payment.id).fingerprint(&payment.amount);
+        let call = operation.call_lent(&payment.id).fingerprint(&payment.amount);
         let body = async move {
             if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
                 Result<Receipt, ChargeError>,

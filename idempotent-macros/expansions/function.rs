@@ -15,7 +15,7 @@ fn call_lift(floor: u8) -> Lift {
         static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
         &OPERATION
     };
-    let call = operation.call(&floor);
+    let call = operation.call_lent(&floor);
     let body = || -> Lift { Lift::to(floor) };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
@@ -28,7 +28,7 @@ pub fn without_an_outcome(floor: u8) {
         static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
         &OPERATION
     };
-    let call = operation.call(&floor);
+    let call = operation.call_lent(&floor);
     let body = || -> () {
         drive(floor);
     };

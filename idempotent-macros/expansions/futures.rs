@@ -27,7 +27,7 @@ fn opaque(id: u64) -> impl Future<Output = Result<u64, String>> + Send {
                 static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
                 &OPERATION
             };
-            let call = operation.call(&id);
+            let call = operation.call_lent(&id);
             let body = move || -> _ { async move { Ok(id) } };
             let plan = {
                 use ::idempotently::__private::{
@@ -51,7 +51,7 @@ fn boxed<'a>(&'a self, id: u64) -> Pin<Box<dyn Future<Output = u64> + Send + 'a>
                 static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
                 &OPERATION
             };
-            let call = operation.call(&id);
+            let call = operation.call_lent(&id);
             let body = move || -> Pin<Box<dyn Future<Output = u64> + Send + 'a>> {
                 Box::pin(async move { self.run(id).await })
             };
@@ -91,7 +91,7 @@ fn not_a_future(id: u8) -> Result<impl Iterator<Item = u8> + Clone, String> {
         static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
         &OPERATION
     };
-    let call = operation.call(&id);
+    let call = operation.call_lent(&id);
     let body = || -> Result<_, String> { Ok(0..id) };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};

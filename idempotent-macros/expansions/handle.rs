@@ -17,7 +17,7 @@ pub(crate) static CHARGE: ::idempotently::Operation = ::idempotently::Operation:
 #[inline]
 pub(crate) fn charge(n: u8) -> u8 {
     let operation = &CHARGE;
-    let call = operation.call(&n);
+    let call = operation.call_lent(&n);
     let body = || -> u8 { n };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};

@@ -88,7 +88,7 @@ fn optional(header: Option<String>) -> u8 {
         static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
         &OPERATION
     };
-    let call = operation.call_optional(&header, ::idempotently::Missing::Run);
+    let call = operation.call_optional_lent(&header, ::idempotently::Missing::Run);
     let body = || -> u8 { 1 };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};

@@ -51,7 +51,7 @@ impl Bank {
                 static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
                 &OPERATION
             };
-            let call = operation.call(&id).scope(Self::SCOPE);
+            let call = operation.call_lent(&id).scope(Self::SCOPE);
             let body = async move {
                 if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
                     Self,
@@ -77,7 +77,7 @@ trait Pay {
             static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
             &OPERATION
         };
-        let call = operation.call(&id);
+        let call = operation.call_lent(&id);
         let body = || -> Self::Receipt { self.receipt(id) };
         let plan = {
             use ::idempotently::__private::{

@@ -14,7 +14,7 @@
 //!             static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
 //!             &OPERATION
 //!         };
-//!         let call = operation.call(&payment.id).fingerprint(&payment.amount);
+//!         let call = operation.call_lent(&payment.id).fingerprint(&payment.amount);
 //!         let body = async move {
 //!             if let Some(outcome) = None::<Result<Receipt, ChargeError>> {
 //!                 return outcome;
@@ -227,18 +227,26 @@ impl Expansion<'_> {
     /// All that is read from the arguments, before the body takes them.
     fn call(&self) -> TokenStream {
         let Model { root, key, missing, fingerprint, scope, retention, durable, .. } = self.model;
+        // A call that ends where it begins need not copy what the key refers to.
+        let ends_here = !self.model.detached && durable.is_none() && self.model.transaction.is_none();
+        let is_lent = ends_here && key.is_place();
         let key = key.borrowed(root, "part");
         let key_start = start(&key);
         let operation = Ident::new("operation", Span::mixed_site());
+        let method = |copied, lent| Ident::new(if is_lent { lent } else { copied }, key_start);
         let mut call = match missing {
-            None => quote_spanned!(key_start=> #operation.call(#key)),
+            None => {
+                let call = method("call", "call_lent");
+                quote_spanned!(key_start=> #operation.#call(#key))
+            }
             Some(At { span, value }) => {
                 let root = self.root(*span);
                 let missing = match value {
                     Missing::Run => quote_spanned!(*span=> #root::Missing::Run),
                     Missing::Reject => quote_spanned!(*span=> #root::Missing::Reject),
                 };
-                quote_spanned!(key_start=> #operation.call_optional(#key, #missing))
+                let call = method("call_optional", "call_optional_lent");
+                quote_spanned!(key_start=> #operation.#call(#key, #missing))
             }
         };
         if let Some(At { span, value }) = fingerprint {

@@ -59,6 +59,17 @@ pub(crate) fn bare(mut expr: &Expr) -> &Expr {
 }
 
 impl Operand {
+    /// Whether it is an argument or a field of one. What its type refers to is then named in the signature, so it outlives
+    /// the call; of another expression it may be the argument itself, which the body wants to move.
+    pub(crate) fn is_place(&self) -> bool {
+        let Self::Value(expr) = self else { return false };
+        let mut expr = expr;
+        while let Expr::Field(field) = expr {
+            expr = bare(&field.base);
+        }
+        matches!(expr, Expr::Path(_))
+    }
+
     /// A key: an expression, a tuple, or a literal with holes.
     pub(crate) fn key(expr: &Expr, errors: &mut Errors) -> Option<Self> {
         let bare = bare(expr);

@@ -1,6 +1,7 @@
 //! Annotated functions: what only the attribute can get wrong.
 
 mod failing;
+mod lent;
 mod outcomes;
 mod refusing;
 mod shapes;

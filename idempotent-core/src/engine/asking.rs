@@ -74,7 +74,7 @@ enum Met<'a, T: Clone + Send + Sync + 'static, P: Print> {
     Later(Arc<Question>),
 }
 
-fn meet<'a, T, P>(table: &TableRef<'a, T, P>, ask: &Ask<P>, name: Name) -> Met<'a, T, P>
+fn meet<'a, T, P>(table: &TableRef<'a, T, P>, ask: &Ask<'_, P>, name: Name) -> Met<'a, T, P>
 where
     T: Clone + Send + Sync + 'static,
     P: Print,
@@ -104,7 +104,7 @@ fn asks_now(name: Name) -> Asking {
 /// Looks a key up that a store has the records of, and waits for whoever has it; with the question that a leader now has.
 pub(super) async fn board<'a, T, P>(
     table: TableRef<'a, T, P>,
-    ask: &Ask<P>,
+    ask: &Ask<'_, P>,
     errand: &Errand,
 ) -> (Stand<'a, T, P>, Option<Asking>)
 where

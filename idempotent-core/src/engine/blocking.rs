@@ -2,13 +2,9 @@
 
 use super::waiting::{Waited, wait_blocking};
 use super::{Ask, Begun, begin};
-use crate::context::enter;
 use crate::error::Error;
 use crate::key::Print;
 use crate::observe::How;
-use crate::outcome::{Keep, Plan};
-use crate::policy::Retention;
-use crate::report::Place;
 use crate::table::{Lead, TableRef};
 
 /// Where a blocking call stands once nobody is left to wait for.
@@ -33,7 +29,7 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> From<Waited<'a, T, P>> for 
 #[inline(never)]
 pub(crate) fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(
     table: TableRef<'a, T, P>,
-    ask: &Ask<P>,
+    ask: &Ask<'_, P>,
 ) -> Stand<'a, T, P> {
     let in_flight = table.in_flight();
     match begin(table, ask, in_flight) {
@@ -42,53 +38,5 @@ pub(crate) fn stand<'a, T: Clone + Send + Sync + 'static, P: Print>(
         Begun::Unprotected => Stand::Unprotected,
         Begun::Refused(error) => Stand::Refused(error),
         Begun::Follow(follow) => wait_blocking(follow, in_flight).into(),
-    }
-}
-
-/// Ends a call that was not a replay.
-#[inline(never)]
-#[track_caller]
-pub(crate) fn run_blocking<Ret, P, K, F>(
-    stand: Stand<'_, K::Kept, P>,
-    retention: Option<Retention>,
-    plan: Plan<Ret, K>,
-    body: F,
-    place: &Place,
-) -> Ret
-where
-    P: Print,
-    K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
-    F: FnOnce() -> Ret,
-{
-    let (refuse, keep) = (plan.refusal(), plan.keep);
-    let _inside = place.inside();
-    match stand {
-        Stand::Answered(kept, how) => {
-            place.tell(how);
-            K::revive(kept)
-        }
-        Stand::Lead(mut lead) => {
-            place.begins(lead.attempt());
-            let entered = lead.enter();
-            let outcome = body();
-            let settled = keep.settle(&outcome);
-            place.kept(settled.is_kept());
-            drop(entered);
-            lead.settle(settled, retention);
-            place.tell(How::Executed);
-            outcome
-        }
-        Stand::Unprotected => {
-            let outside = enter(None);
-            let outcome = body();
-            drop(outside);
-            place.tell(How::Unprotected);
-            outcome
-        }
-        Stand::Refused(error) => {
-            place.refused(&error);
-            place.tell(How::Refused);
-            refuse.refuse(error)
-        }
     }
 }

@@ -62,7 +62,7 @@ where
 #[track_caller]
 pub(crate) fn run_detached<Ret, P, K, Fut>(
     table: TableRef<'static, K::Kept, P>,
-    ask: &Ask<P>,
+    ask: &Ask<'_, P>,
     plan: Plan<Ret, K>,
     body: Fut,
     place: Place,

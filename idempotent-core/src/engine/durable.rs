@@ -155,7 +155,7 @@ where
 #[track_caller]
 pub(crate) fn run_blocking<Ret, P, K, F>(
     table: TableRef<'_, Shared<K::Kept>, P>,
-    ask: &Ask<P>,
+    ask: &Ask<'_, P>,
     errand: &Errand,
     plan: Plan<Ret, K>,
     body: F,
@@ -219,7 +219,7 @@ enum Set<'a, T: Clone + Send + Sync + 'static, P: Print> {
 }
 
 /// Everything before the body, which does not know it.
-async fn set_out<'a, T, P>(table: TableRef<'a, Shared<T>, P>, ask: &Ask<P>, errand: &Errand) -> Set<'a, T, P>
+async fn set_out<'a, T, P>(table: TableRef<'a, Shared<T>, P>, ask: &Ask<'_, P>, errand: &Errand) -> Set<'a, T, P>
 where
     T: Clone + Send + Sync + 'static + DeserializeOwned,
     P: Print,
@@ -238,7 +238,7 @@ where
 /// Answers a call that is awaited.
 pub(crate) async fn run_async<Ret, P, K, Fut>(
     table: TableRef<'_, Shared<K::Kept>, P>,
-    ask: Ask<P>,
+    ask: Ask<'_, P>,
     errand: Errand,
     plan: Plan<Ret, K>,
     body: Fut,
@@ -266,7 +266,7 @@ where
 #[cfg(feature = "tokio")]
 pub(crate) async fn run_detached<Ret, P, K, Fut>(
     table: TableRef<'static, Shared<K::Kept>, P>,
-    ask: Ask<P>,
+    ask: Ask<'_, P>,
     errand: Errand,
     plan: Plan<Ret, K>,
     body: Fut,

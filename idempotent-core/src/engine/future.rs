@@ -39,7 +39,7 @@ enum Turn<T> {
 
 impl<'a, T: Clone + Send + Sync + 'static, P: Print> Seek<'a, T, P> {
     /// Begins a call that was not a replay.
-    pub(crate) fn begin(table: TableRef<'a, T, P>, ask: &Ask<P>) -> Self {
+    pub(crate) fn begin(table: TableRef<'a, T, P>, ask: &Ask<'_, P>) -> Self {
         let in_flight = table.in_flight();
         match begin(table, ask, in_flight) {
             Begun::Kept(kept) => Self::Answered(kept, How::Replayed),

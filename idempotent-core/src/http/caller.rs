@@ -106,8 +106,8 @@ impl Caller {
     }
 
     /// What the record of a caller's key is kept under.
-    pub(super) fn place(&self, who: &str, key: &IdempotencyKey) -> Text {
-        (Piece(self.kind), who, key).key_text()
+    pub(super) fn place(&self, who: &str, key: &IdempotencyKey) -> Text<'static> {
+        (Piece(self.kind), who, key).key_text().into_owned()
     }
 }
 

@@ -16,7 +16,6 @@ use crate::installed::installed;
 use crate::key::{Fingerprint, Print, Text};
 use crate::lease::SharedStore;
 use crate::outcome::{Fallible, Keep, Plan};
-use crate::policy::Missing;
 use crate::report::{Opened, Place as Told};
 use crate::store::Place;
 use crate::table::{Settled, Table, TableRef};
@@ -259,7 +258,7 @@ impl State {
         self.flights.entry(store.id()).or_insert_with(table).clone()
     }
 
-    fn errand(&self, store: SharedStore, text: &Text, print: Fingerprint) -> Errand {
+    fn errand(&self, store: SharedStore, text: &Text<'_>, print: Fingerprint) -> Errand {
         let Settings { scope, policy, .. } = &self.settings;
         Errand {
             store,
@@ -309,7 +308,7 @@ where
 
 /// All that the engine is asked, and the request for the service.
 struct Prepared {
-    ask: Ask<Fingerprint>,
+    ask: Ask<'static, Fingerprint>,
     errand: Errand,
     table: TableRef<'static, Shared<Stored>, Fingerprint>,
     told: Told,
@@ -338,7 +337,7 @@ where
     let table = TableRef::Owned(state.flights(&store));
     let errand = state.errand(store, &text, print);
     let told = Told::take().goes_on(Opened::new(settings.scope, &text));
-    let ask = Ask { text, print, missing: Missing::Reject, retention: None };
+    let ask = Ask { text, print, retention: None };
     let request = Request::from_parts(parts, RequestBody::read(bytes, trailers));
     Ok((seat, Prepared { ask, errand, table, told, request }))
 }

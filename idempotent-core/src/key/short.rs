@@ -7,7 +7,6 @@ use std::num::NonZeroU64;
 /// The most bytes that three words hold beside the tag.
 pub(super) const ROOM: usize = 23;
 
-const LENGTHS: u8 = 23;
 /// Tags of up to 23 are the length of a canonical text.
 const STRING: u8 = 0x40;
 const NUMBER: u8 = 0xff;
@@ -15,7 +14,7 @@ const NUMBER: u8 = 0xff;
 /// A number, a string of up to 23 bytes, or another canonical text of up to 23 bytes. The tag is the last word's top
 /// byte and never zero. Each value has one form: a number is never held as its text.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Short(u64, u64, NonZeroU64);
+pub(crate) struct Short(u64, u64, NonZeroU64);
 
 impl Short {
     #[inline]
@@ -49,7 +48,11 @@ impl Short {
 
     #[inline]
     fn packed(bytes: &[u8], tag: u8) -> Option<Self> {
-        let length = u8::try_from(bytes.len()).ok().filter(|length| (1..=LENGTHS).contains(length))?;
+        if bytes.is_empty() || bytes.len() > ROOM {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "it was just compared")]
+        let length = bytes.len() as u8;
         // Overlapping reads, the surplus shifted out: no loop and no call for a length that is not known.
         let surplus = |words: usize| 8 * (8 * words - bytes.len());
         let words = match bytes.len() {

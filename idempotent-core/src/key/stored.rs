@@ -1,7 +1,7 @@
 //! A key as a table holds it.
 
 use super::short::Short;
-use super::text::{Long, MARK, Text};
+use super::text::{Form, Long, MARK, Text};
 use super::writer::quoted;
 use hmac_sha256::Hash as Sha256;
 use std::fmt;
@@ -18,12 +18,23 @@ pub(crate) enum Key {
 
 impl Key {
     #[inline]
-    pub(crate) fn matches(&self, text: &Text) -> bool {
-        match (self, text) {
-            (Self::Short(key), Text::Short(text)) => key == text,
-            (Self::Long(key), Text::Long(text)) => **key == *text.bytes(),
+    pub(crate) fn matches(&self, text: &Text<'_>) -> bool {
+        match (self, text.form()) {
+            (Self::Short(key), Form::Short(text)) => *key == text,
+            (_, Form::Lent(string)) => self.is_string(string),
+            (Self::Long(key), Form::Long(text)) => **key == *text.bytes(),
             _ => false,
         }
+    }
+
+    #[inline]
+    pub(crate) fn is_short(&self, short: Short) -> bool {
+        matches!(self, Self::Short(key) if *key == short)
+    }
+
+    #[inline]
+    pub(crate) fn is_string(&self, string: &str) -> bool {
+        matches!(self, Self::Long(key) if key.split_first() == Some((&MARK, string.as_bytes())))
     }
 
     /// Runs `read` on the text's bytes.
@@ -67,38 +78,46 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
         .collect()
 }
 
-impl Text {
+impl Text<'_> {
     /// The key to store, or nothing where the text was refused.
     pub(crate) fn to_key(&self) -> Option<Key> {
-        match self {
-            Self::Short(short) => Some(Key::Short(*short)),
-            Self::Long(long) => Some(Key::Long(long.bytes().into())),
-            Self::Refused(_) => None,
+        match self.form() {
+            Form::Short(short) => Some(Key::Short(short)),
+            Form::Lent(string) => Some(Key::Long(Long::string(string).bytes().into())),
+            Form::Long(long) => Some(Key::Long(long.bytes().into())),
+            Form::Refused(_) => None,
         }
     }
 
     /// The same as the stored key's hash.
     #[inline]
     pub(crate) fn hash_with(&self, hasher: &impl BuildHasher) -> u64 {
-        match self {
-            Self::Short(short) => hash_short(*short, hasher),
-            Self::Long(Long { .. }) | Self::Refused(_) => self.hash_long(hasher),
+        match self.form() {
+            Form::Short(short) => hash_short(short, hasher),
+            Form::Lent(string) => hash_bytes(string.as_bytes(), hasher),
+            Form::Long(long) => hash_bytes(unmarked(long.bytes()), hasher),
+            Form::Refused(_) => 0,
         }
     }
+}
 
-    fn hash_long(&self, hasher: &impl BuildHasher) -> u64 {
-        let mut state = hasher.build_hasher();
-        if let Self::Long(long) = self {
-            state.write(long.bytes());
-        }
-        state.finish()
-    }
+/// A string that is held as it is has the same hash with its mark and without.
+#[inline]
+fn unmarked(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(&[MARK]).unwrap_or(bytes)
 }
 
 #[inline]
 fn hash_short(short: Short, hasher: &impl BuildHasher) -> u64 {
     let mut state = hasher.build_hasher();
     write_short(short, &mut state);
+    state.finish()
+}
+
+#[inline]
+fn hash_bytes(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(bytes);
     state.finish()
 }
 
@@ -114,7 +133,7 @@ impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
             Self::Short(short) => write_short(*short, state),
-            Self::Long(bytes) => state.write(bytes),
+            Self::Long(bytes) => state.write(unmarked(bytes)),
         }
     }
 }

@@ -13,6 +13,8 @@ use std::fmt;
 pub enum Refusal {
     /// The key is `None`.
     Missing,
+    /// The same, and calls without a key are to run unprotected.
+    Waived,
     /// There is nothing in it.
     Empty,
     /// Its `Display` or `Serialize` failed.
@@ -21,8 +23,8 @@ pub enum Refusal {
     Fingerprint,
 }
 
-/// A canonical text too long for three words; of a string of up to [`RAW`] bytes, a mark and the string as it is.
-pub struct Long {
+/// A canonical text too long for three words; of a string of up to [`RAW`] bytes, [`MARK`] and the string as it is.
+pub(crate) struct Long {
     pub(super) buffer: Buffer,
     pub(super) length: usize,
 }
@@ -35,8 +37,7 @@ pub(super) const RAW: usize = 99;
 pub(super) const MARK: u8 = 0;
 
 impl Long {
-    /// A string that does not fit into three words. Small enough to be returned in registers, so that the short strings
-    /// beside it need no memory either.
+    /// A string that does not fit into three words.
     #[inline(never)]
     pub(super) fn string(value: &str) -> Self {
         let mut buffer = Buffer::take();
@@ -59,26 +60,96 @@ impl Long {
 }
 
 /// A key that was read from a value, or why there is none.
-pub enum Text {
-    /// It fits into three words.
-    Short(Short),
-    /// It is up to 200 bytes, or the digest of more.
+///
+/// Words and references have places of their own: where they share one, the compiler builds both in memory, and reads
+/// it again for a value that it has in registers.
+pub struct Text<'k> {
+    short: Option<Short>,
+    rest: Rest<'k>,
+}
+
+/// What a text is that is not short.
+#[derive(Debug)]
+enum Rest<'k> {
+    /// It is short.
+    Nothing,
+    /// A string of more than 23 bytes and up to [`RAW`]: not copied, since a replay only looks at it.
+    Lent(&'k str),
+    /// Up to 200 bytes, or the digest of more.
     Long(Long),
-    /// There is none.
+    /// There is no key.
     Refused(Refusal),
 }
 
-impl Text {
+/// What a text is.
+#[derive(Debug)]
+pub(crate) enum Form<'t> {
+    Short(Short),
+    Lent(&'t str),
+    Long(&'t Long),
+    Refused(Refusal),
+}
+
+impl<'k> Text<'k> {
+    #[inline]
+    pub(super) fn short(short: Short) -> Self {
+        Self { short: Some(short), rest: Rest::Nothing }
+    }
+
+    /// A string of any length.
+    #[inline]
+    pub(super) fn string(string: &'k str) -> Self {
+        let short = Short::string(string);
+        let rest = match string.len() {
+            _ if short.is_some() => Rest::Nothing,
+            0 => Rest::Refused(Refusal::Empty),
+            1..=RAW => Rest::Lent(string),
+            _ => Rest::Long(Long::string(string)),
+        };
+        Self { short, rest }
+    }
+
+    pub(super) fn long(long: Long) -> Self {
+        Self { short: None, rest: Rest::Long(long) }
+    }
+
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        Self { short: None, rest: Rest::Refused(refusal) }
+    }
+
+    #[inline]
+    pub(crate) fn form(&self) -> Form<'_> {
+        match (self.short, &self.rest) {
+            (Some(short), _) => Form::Short(short),
+            (None, Rest::Lent(string)) => Form::Lent(string),
+            (None, Rest::Long(long)) => Form::Long(long),
+            (None, Rest::Refused(refusal)) => Form::Refused(*refusal),
+            (None, Rest::Nothing) => Form::Refused(Refusal::Empty),
+        }
+    }
+
     /// Whatever `write` writes.
     pub(super) fn from_writer(write: impl FnOnce(&mut Writer<'_>)) -> Self {
         let mut sink = Sink::new();
         write(&mut Writer::new(&mut sink));
         sink.into_text()
     }
+
+    /// The same, with a copy of what it borrowed.
+    #[inline]
+    pub(crate) fn into_owned(self) -> Text<'static> {
+        let rest = match self.rest {
+            Rest::Nothing => Rest::Nothing,
+            Rest::Lent(string) => Rest::Long(Long::string(string)),
+            Rest::Long(long) => Rest::Long(long),
+            Rest::Refused(refusal) => Rest::Refused(refusal),
+        };
+        Text { short: self.short, rest }
+    }
 }
 
 // A key is never shown.
-impl fmt::Debug for Text {
+impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Text(..)")
     }

@@ -1,7 +1,7 @@
 //! Which values are keys and which are fingerprints, and how each is written.
 
 use super::short::Short;
-use super::text::{Long, Refusal, Text};
+use super::text::{Refusal, Text};
 use super::writer::Writer;
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -69,8 +69,18 @@ pub trait ToFingerprint {
 pub trait ToKey: ToFingerprint {
     #[doc(hidden)]
     #[inline]
-    fn key_text(&self) -> Text {
+    fn key_text(&self) -> Text<'_> {
         Text::from_writer(|out| self.write(out))
+    }
+
+    /// The same, without what borrows from the value itself: only what it refers to may be lent.
+    #[doc(hidden)]
+    #[inline]
+    fn lasting_text<'k>(&self) -> Text<'k>
+    where
+        Self: 'k,
+    {
+        self.key_text().into_owned()
     }
 }
 
@@ -82,20 +92,28 @@ pub trait ToKey: ToFingerprint {
 )]
 pub trait OptionalKey {
     #[doc(hidden)]
-    fn optional_text(&self) -> Text;
+    fn optional_text<'k>(&self, missing: Refusal) -> Text<'k>
+    where
+        Self: 'k;
 }
 
 impl<K: ToKey> OptionalKey for Option<K> {
     #[inline]
-    fn optional_text(&self) -> Text {
-        self.as_ref().map_or(Text::Refused(Refusal::Missing), ToKey::key_text)
+    fn optional_text<'k>(&self, missing: Refusal) -> Text<'k>
+    where
+        Self: 'k,
+    {
+        self.as_ref().map_or(Text::refused(missing), ToKey::lasting_text)
     }
 }
 
 impl<K: OptionalKey + ?Sized> OptionalKey for &K {
     #[inline]
-    fn optional_text(&self) -> Text {
-        (**self).optional_text()
+    fn optional_text<'k>(&self, missing: Refusal) -> Text<'k>
+    where
+        Self: 'k,
+    {
+        (**self).optional_text(missing)
     }
 }
 
@@ -109,9 +127,9 @@ macro_rules! integers {
         }
         impl ToKey for $number {
             #[inline]
-            fn key_text(&self) -> Text {
+            fn key_text(&self) -> Text<'_> {
                 match u64::try_from(*self) {
-                    Ok(number) => Text::Short(Short::number(number)),
+                    Ok(number) => Text::short(Short::number(number)),
                     Err(_) => Text::from_writer(|out| self.write(out)),
                 }
             }
@@ -128,8 +146,8 @@ macro_rules! non_zero {
         }
         impl ToKey for $number {
             #[inline]
-            fn key_text(&self) -> Text {
-                self.get().key_text()
+            fn key_text(&self) -> Text<'_> {
+                self.get().key_text().into_owned()
             }
         }
     )*};
@@ -144,7 +162,7 @@ macro_rules! forwarded {
         }
         impl<T: ToKey + ?Sized> ToKey for $pointer {
             #[inline]
-            fn key_text(&self) -> Text {
+            fn key_text(&self) -> Text<'_> {
                 (**self).key_text()
             }
         }
@@ -166,7 +184,7 @@ integers!(unsigned u128: u16, u32, u64, u128, usize);
 integers!(signed i128: i8, i16, i32, i64, i128, isize);
 non_zero!(NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128, NonZeroUsize);
 non_zero!(NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroIsize);
-forwarded!(&T, &mut T, Box<T>, Rc<T>, Arc<T>);
+forwarded!(&mut T, Box<T>, Rc<T>, Arc<T>);
 tuples! {
     (A 0)
     (A 0, B 1)
@@ -182,6 +200,26 @@ tuples! {
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11)
 }
 
+impl<T: ToFingerprint + ?Sized> ToFingerprint for &T {
+    fn write(&self, out: &mut Writer<'_>) {
+        (**self).write(out);
+    }
+}
+impl<T: ToKey + ?Sized> ToKey for &T {
+    #[inline]
+    fn key_text(&self) -> Text<'_> {
+        (**self).key_text()
+    }
+
+    #[inline]
+    fn lasting_text<'k>(&self) -> Text<'k>
+    where
+        Self: 'k,
+    {
+        (*self).key_text()
+    }
+}
+
 impl ToFingerprint for u8 {
     fn write(&self, out: &mut Writer<'_>) {
         out.unsigned(u128::from(*self));
@@ -193,8 +231,8 @@ impl ToFingerprint for u8 {
 }
 impl ToKey for u8 {
     #[inline]
-    fn key_text(&self) -> Text {
-        Text::Short(Short::number(u64::from(*self)))
+    fn key_text(&self) -> Text<'_> {
+        Text::short(Short::number(u64::from(*self)))
     }
 }
 
@@ -233,12 +271,8 @@ impl ToFingerprint for str {
 }
 impl ToKey for str {
     #[inline]
-    fn key_text(&self) -> Text {
-        match Short::string(self) {
-            Some(short) => Text::Short(short),
-            None if self.is_empty() => Text::Refused(Refusal::Empty),
-            None => Text::Long(Long::string(self)),
-        }
+    fn key_text(&self) -> Text<'_> {
+        Text::string(self)
     }
 }
 
@@ -249,7 +283,7 @@ impl ToFingerprint for String {
 }
 impl ToKey for String {
     #[inline]
-    fn key_text(&self) -> Text {
+    fn key_text(&self) -> Text<'_> {
         self.as_str().key_text()
     }
 }
@@ -261,7 +295,7 @@ impl<T: ToFingerprint + ToOwned + ?Sized> ToFingerprint for Cow<'_, T> {
 }
 impl<T: ToKey + ToOwned + ?Sized> ToKey for Cow<'_, T> {
     #[inline]
-    fn key_text(&self) -> Text {
+    fn key_text(&self) -> Text<'_> {
         (**self).key_text()
     }
 }

@@ -87,15 +87,15 @@ impl Sink {
         }
     }
 
-    pub(super) fn into_text(self) -> Text {
+    pub(super) fn into_text<'k>(self) -> Text<'k> {
         if self.failed {
-            return Text::Refused(Refusal::Unwritable);
+            return Text::refused(Refusal::Unwritable);
         }
         if !self.has_content {
-            return Text::Refused(Refusal::Empty);
+            return Text::refused(Refusal::Empty);
         }
         let short = self.digest.is_none().then(|| Short::of_text(self.written())).flatten();
-        short.map_or_else(|| Text::Long(self.into_long()), Text::Short)
+        short.map_or_else(|| Text::long(self.into_long()), Text::short)
     }
 
     /// The text as it stands, or its digest where it is over 200 bytes.

@@ -1,14 +1,14 @@
 //! One call: its key and what is asked of it, and then what it runs.
 
 use super::{Identity, Operation};
-use crate::engine::{Ask, Deferred, Run, Seek, Stand, run_blocking, stand};
+use crate::engine::{Ask, Deferred, Run, Seek};
 #[cfg(feature = "tokio")]
 use crate::engine::{RunDetached, run_detached};
 use crate::error::Error;
-use crate::key::{Fingerprint, NoFingerprint, Print, Refusal, Text, ToFingerprint};
+use crate::key::{Fingerprint, Form, NoFingerprint, Print, Refusal, Text, ToFingerprint};
 use crate::observe::How;
 use crate::outcome::{Keep, KeepOk, KeepOkIf, Plan};
-use crate::policy::{Missing, Retention};
+use crate::policy::Retention;
 use crate::report::{Opened, Place};
 use std::fmt;
 
@@ -20,13 +20,13 @@ use std::fmt;
 pub struct Call<'a, P = NoFingerprint> {
     pub(super) operation: &'a Operation,
     pub(super) scope: Option<&'static str>,
-    pub(super) ask: Ask<P>,
+    pub(super) ask: Ask<'a, P>,
 }
 
 impl<'a> Call<'a, NoFingerprint> {
     #[inline]
-    pub(super) fn new(operation: &'a Operation, text: Text, missing: Missing) -> Self {
-        let ask = Ask { text, print: NoFingerprint, missing, retention: None };
+    pub(super) fn new(operation: &'a Operation, text: Text<'a>) -> Self {
+        let ask = Ask { text, print: NoFingerprint, retention: None };
         Self { operation, scope: None, ask }
     }
 
@@ -44,13 +44,13 @@ impl<'a> Call<'a, NoFingerprint> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn fingerprint(self, value: &(impl ToFingerprint + ?Sized)) -> Call<'a, Fingerprint> {
-        let Ask { text, missing, retention, .. } = self.ask;
-        let (text, print) = match (text, Fingerprint::of(value)) {
-            (text, Some(print)) => (text, print),
-            (Text::Refused(refusal), None) => (Text::Refused(refusal), Fingerprint::NONE),
-            (_, None) => (Text::Refused(Refusal::Fingerprint), Fingerprint::NONE),
+        let Ask { text, retention, .. } = self.ask;
+        let (text, print) = match (text.form(), Fingerprint::of(value)) {
+            (_, Some(print)) => (text, print),
+            (Form::Refused(_), None) => (text, Fingerprint::NONE),
+            (_, None) => (Text::refused(Refusal::Fingerprint), Fingerprint::NONE),
         };
-        Call { operation: self.operation, scope: self.scope, ask: Ask { text, print, missing, retention } }
+        Call { operation: self.operation, scope: self.scope, ask: Ask { text, print, retention } }
     }
 }
 
@@ -148,48 +148,7 @@ impl<'a, P: Print> Call<'a, P> {
         self.run_async_as(Identity::of_records::<T, P>(), Plan::returning(KeepOk), body).await
     }
 
-    /// Answers from the record, or runs the body: the path of every blocking call.
-    #[inline]
-    #[track_caller]
-    pub(crate) fn run_as<Ret, K>(self, identity: Identity, plan: Plan<Ret, K>, body: impl FnOnce() -> Ret) -> Ret
-    where
-        K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
-    {
-        let place = Place::take();
-        match self.stand(identity, K::misdeclared) {
-            (Stand::Answered(kept, How::Replayed), _) => {
-                place.tell(How::Replayed);
-                K::revive(kept)
-            }
-            (stand, opened) => {
-                let place = place.goes_on(opened);
-                run_blocking(stand, self.ask.retention, plan, body, &place)
-            }
-        }
-    }
-
-    /// All that does not depend on the body, made once for each kind of record.
-    #[inline(never)]
-    fn stand<T: Clone + Send + Sync + 'static>(
-        &self,
-        identity: Identity,
-        misdeclared: fn() -> Option<&'static str>,
-    ) -> (Stand<'a, T, P>, Opened) {
-        let table = match self.operation.table(identity, self.scope, misdeclared) {
-            Ok(table) => table,
-            Err(error) => {
-                let opened = Opened::new(error.operation(), &self.ask.text);
-                return (Stand::Refused(error), opened);
-            }
-        };
-        let opened = Opened::new(table.scope(), &self.ask.text);
-        if let Some(kept) = table.replay(&self.ask.text, self.ask.print) {
-            return (Stand::Answered(kept, How::Replayed), opened.replayed());
-        }
-        (stand(table, &self.ask), opened)
-    }
-
-    /// The same for a call that is awaited. It begins here, not at the first poll, so that the key's text need not live
+    /// Answers from the record, or awaits the body. It begins here, not at the first poll, so that the key's text need not live
     /// in the future: the caller is an async function that is being polled already.
     #[inline]
     #[track_caller]

@@ -18,23 +18,41 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Which instantiation is called, and what it is called where nobody named it.
 #[derive(Clone, Copy)]
 pub(crate) struct Identity {
-    id: TypeId,
-    name: fn() -> &'static str,
+    /// A function and not what it returns, since it fits into a register.
+    which: fn() -> (TypeId, &'static str),
     /// The store that its records live in; zero for this process.
+    #[cfg(feature = "durable")]
     store: u64,
 }
 
+fn body<F>() -> (TypeId, &'static str) {
+    (typeid::of::<F>(), std::any::type_name::<F>())
+}
+
+fn records<T: 'static, P: 'static>() -> (TypeId, &'static str) {
+    (TypeId::of::<(T, P)>(), std::any::type_name::<T>())
+}
+
 impl Identity {
+    #[inline]
+    fn new(which: fn() -> (TypeId, &'static str)) -> Self {
+        Self {
+            which,
+            #[cfg(feature = "durable")]
+            store: 0,
+        }
+    }
+
     /// One for each body: two impls, two instantiations, two modules never share a record.
     #[inline]
     pub(crate) fn of_body<F>() -> Self {
-        Self { id: typeid::of::<F>(), name: std::any::type_name::<F>, store: 0 }
+        Self::new(body::<F>)
     }
 
     /// One for each kind of record.
     #[inline]
     pub(crate) fn of_records<T: 'static, P: 'static>() -> Self {
-        Self { id: TypeId::of::<(T, P)>(), name: std::any::type_name::<T>, store: 0 }
+        Self::new(records::<T, P>)
     }
 
     /// The same instantiation with its records in a store: two stores share no execution in flight.
@@ -43,9 +61,31 @@ impl Identity {
         Self { store, ..self }
     }
 
+    #[cfg(feature = "durable")]
+    fn store(self) -> u64 {
+        self.store
+    }
+
+    #[cfg(not(feature = "durable"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn store(self) -> u64 {
+        0
+    }
+
+    fn id(self) -> TypeId {
+        (self.which)().0
+    }
+
+    /// Whether both are the same instantiation. Equal functions return equal answers; a function can stand in the program
+    /// more than once, so unequal ones are asked.
+    #[inline]
+    fn is(self, other: Self) -> bool {
+        (std::ptr::fn_addr_eq(self.which, other.which) || self.id() == other.id()) && self.store() == other.store()
+    }
+
     /// The path of the function whose body it is.
     fn path(self) -> &'static str {
-        let mut path = (self.name)();
+        let mut path = (self.which)().1;
         while let Some(shorter) = path.strip_suffix("::{{closure}}") {
             path = shorter;
         }
@@ -72,8 +112,7 @@ fn new_table<T: Clone + Send + Sync + 'static, P: Print>(
 type Which = (TypeId, Option<&'static str>, u64);
 
 struct Instance {
-    identity: TypeId,
-    store: u64,
+    identity: Identity,
     scope: Option<&'static str>,
     table: Arc<dyn AnyTable>,
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "it is there for its drop"))]
@@ -133,16 +172,25 @@ impl Operation {
             let table: Arc<dyn Any + Send + Sync> = self.isolated(&realm, identity, scope, kind)?;
             return table.downcast().map(TableRef::Owned).map_err(|_| self.of_two_types(identity, scope));
         }
-        if let Some(first) = self.instances.first.get()
-            && first.identity == identity.id
-            && first.store == identity.store
-            && is_same(first.scope, scope)
-            && let Some(table) = (&*first.table as &dyn Any).downcast_ref()
-        {
+        if let Some(table) = self.first(identity, scope) {
             return Ok(TableRef::Borrowed(table));
         }
         let table: Arc<dyn Any + Send + Sync> = self.find(identity, scope, kind)?;
         table.downcast().map(TableRef::Owned).map_err(|_| self.of_two_types(identity, scope))
+    }
+
+    /// The table of this instantiation, where it was the first.
+    #[inline]
+    pub(super) fn first<T: Clone + Send + Sync + 'static, P: Print>(
+        &self,
+        identity: Identity,
+        scope: Option<&'static str>,
+    ) -> Option<&Table<T, P>> {
+        let first = self.instances.first.get()?;
+        if !first.identity.is(identity) || !is_same(first.scope, scope) {
+            return None;
+        }
+        (&*first.table as &dyn Any).downcast_ref()
     }
 
     #[cold]
@@ -156,11 +204,11 @@ impl Operation {
     fn find(&self, identity: Identity, scope: Option<&'static str>, kind: Kind) -> Result<Arc<dyn AnyTable>, Error> {
         let make = || self.instance(identity, scope, kind, Clock::System);
         let first = self.instances.first.get_or_try_init(make)?;
-        if first.identity == identity.id && first.scope == scope && first.store == identity.store {
+        if first.identity.is(identity) && first.scope == scope {
             return Ok(first.table.clone());
         }
         let others = self.instances.others.get_or_init(DashMap::new);
-        Ok(others.entry((identity.id, scope, identity.store)).or_try_insert_with(make)?.table.clone())
+        Ok(others.entry((identity.id(), scope, identity.store())).or_try_insert_with(make)?.table.clone())
     }
 
     #[cfg(feature = "testing")]
@@ -171,7 +219,7 @@ impl Operation {
         scope: Option<&'static str>,
         kind: Kind,
     ) -> Result<Arc<dyn AnyTable>, Error> {
-        realm.table((self.instances.id(), identity.id, scope, identity.store), || {
+        realm.table((self.instances.id(), identity.id(), scope, identity.store()), || {
             let instance = self.instance(identity, scope, kind, realm.clock())?;
             Ok((instance.table, instance.hold))
         })
@@ -190,7 +238,7 @@ impl Operation {
         let hold = match scope.or(self.scope) {
             None => None,
             Some(named) => {
-                let Some(hold) = scopes::hold(named, (self.instances.id(), identity.id)) else {
+                let Some(hold) = scopes::hold(named, (self.instances.id(), identity.id())) else {
                     let why = "another operation, or another instantiation of it, already has this scope";
                     return Err(self.misdeclared(identity, scope, why));
                 };
@@ -198,7 +246,7 @@ impl Operation {
             }
         };
         let table = (kind.table)(self.called(identity, scope), &self.policy, clock);
-        Ok(Instance { identity: identity.id, store: identity.store, scope, table, hold })
+        Ok(Instance { identity, scope, table, hold })
     }
 
     fn misdeclared(&self, identity: Identity, scope: Option<&'static str>, why: &'static str) -> Error {

@@ -103,7 +103,7 @@ impl<P: Print> Call<'_, P> {
         let identity = Identity::of_records::<T, P>().in_store(TRANSACTIONS);
         let table = operation.table::<Shared<T>, P>(identity, *scope, misdeclared)?;
         let scope = table.scope();
-        match refusal(&ask.text, ask.missing, scope) {
+        match refusal(&ask.text, scope) {
             None => {}
             Some(None) => return Ok(None),
             Some(Some(error)) => return Err(error),

@@ -42,8 +42,11 @@ pub(crate) struct Inside<'a> {
 }
 
 impl Opened {
+    /// Whether nothing is told about calls, in this build.
+    pub(crate) const IS_NOTHING: bool = false;
+
     #[inline(never)]
-    pub(crate) fn new(scope: &'static str, text: &Text) -> Self {
+    pub(crate) fn new(scope: &'static str, text: &Text<'_>) -> Self {
         #[cfg(feature = "tracing")]
         let span = super::traces::span(scope, text);
         #[cfg(all(feature = "tracing", not(feature = "metrics")))]

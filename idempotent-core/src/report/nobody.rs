@@ -12,8 +12,10 @@ pub(super) struct Listener;
 pub(crate) struct Opened;
 
 impl Opened {
+    pub(crate) const IS_NOTHING: bool = true;
+
     #[inline]
-    pub(crate) fn new(_: &'static str, _: &Text) -> Self {
+    pub(crate) fn new(_: &'static str, _: &Text<'_>) -> Self {
         Self
     }
 

@@ -7,7 +7,7 @@ use tracing::field::Empty;
 use tracing::{Span, info_span};
 
 /// Keys are not shown: their digest is, which is made only where somebody looks.
-pub(super) fn span(scope: &'static str, text: &Text) -> Span {
+pub(super) fn span(scope: &'static str, text: &Text<'_>) -> Span {
     let span = info_span!(
         target: "idempotently",
         "idempotent",

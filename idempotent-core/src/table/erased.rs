@@ -6,7 +6,7 @@ use std::any::Any;
 
 pub(crate) trait AnyTable: Any + Send + Sync {
     /// Takes a record away, or marks it where it is in flight; whether there was one.
-    fn forget(&self, text: &Text) -> bool;
+    fn forget(&self, text: &Text<'_>) -> bool;
     /// Forgets everything; how many records that were.
     fn clear(&self) -> usize;
     /// Takes away what has expired; how many records that were.
@@ -16,7 +16,7 @@ pub(crate) trait AnyTable: Any + Send + Sync {
 }
 
 impl<T: Clone + Send + Sync + 'static, P: Print> AnyTable for Table<T, P> {
-    fn forget(&self, text: &Text) -> bool {
+    fn forget(&self, text: &Text<'_>) -> bool {
         let hash = self.parts.hash_of_text(text);
         let mut part = self.parts.write(hash);
         let Some((live, cell)) = part.index.forget(hash, text, self.clock.now()) else { return false };

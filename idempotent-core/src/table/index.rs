@@ -5,7 +5,7 @@ use super::ends::Ends;
 use crate::clock::Tick;
 use crate::error::ErrorKind;
 use crate::flight::Flight;
-use crate::key::{Key, Print, Text};
+use crate::key::{Form, Key, Print, Text};
 use foldhash::fast::RandomState;
 use hashbrown::raw::RawTable;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) struct Index<P> {
 
 /// Who asks for a key, and when.
 pub(super) struct Asker<'a, P> {
-    pub(super) text: &'a Text,
+    pub(super) text: &'a Text<'a>,
     pub(super) print: P,
     pub(super) reject: bool,
     pub(super) table: usize,
@@ -75,10 +75,29 @@ impl<P: Print> Index<P> {
         self.slots.len()
     }
 
-    /// The slot of a key, for reading.
+    /// The slot of a key, for reading. Each kind of key has a search of its own, which needs fewer registers.
     #[inline]
-    pub(super) fn get(&self, hash: u64, text: &Text) -> Option<&Slot<P>> {
-        self.slots.get(hash, |(key, _)| key.matches(text)).map(|(_, slot)| slot)
+    pub(super) fn get(&self, hash: u64, text: &Text<'_>) -> Option<&Slot<P>> {
+        match text.form() {
+            Form::Short(short) => self.find(hash, |key| key.is_short(short)),
+            Form::Lent(string) => self.get_string(hash, string),
+            Form::Long(_) | Form::Refused(_) => self.get_long(hash, text),
+        }
+    }
+
+    #[inline(never)]
+    fn get_string(&self, hash: u64, string: &str) -> Option<&Slot<P>> {
+        self.find(hash, |key| key.is_string(string))
+    }
+
+    #[inline(never)]
+    fn get_long(&self, hash: u64, text: &Text<'_>) -> Option<&Slot<P>> {
+        self.find(hash, |key| key.matches(text))
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, is_it: impl Fn(&Key) -> bool) -> Option<&Slot<P>> {
+        self.slots.get(hash, |(key, _)| is_it(key)).map(|(_, slot)| slot)
     }
 
     fn of_key(&mut self, hash: u64, key: &Key) -> Option<&mut Slot<P>> {
@@ -219,7 +238,7 @@ impl<P: Print> Index<P> {
     }
 
     /// Takes a record away, or marks it where it is in flight: whether it still answered, and its cell.
-    pub(super) fn forget(&mut self, hash: u64, text: &Text, now: Tick) -> Option<(bool, Option<Cell>)> {
+    pub(super) fn forget(&mut self, hash: u64, text: &Text<'_>, now: Tick) -> Option<(bool, Option<Cell>)> {
         let (_, slot) = self.slots.get_mut(hash, |(key, _)| key.matches(text))?;
         let (live, cell) = match slot {
             Slot::Led { .. } => {

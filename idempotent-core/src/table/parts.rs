@@ -34,7 +34,7 @@ impl<T, P: Print> Parts<T, P> {
     }
 
     #[inline]
-    pub(super) fn hash_of_text(&self, text: &Text) -> u64 {
+    pub(super) fn hash_of_text(&self, text: &Text<'_>) -> u64 {
         text.hash_with(&self.hasher)
     }
 
