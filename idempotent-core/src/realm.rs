@@ -39,6 +39,12 @@ pub(crate) fn current() -> Option<Arc<Realm>> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
+/// Whether the running thread or task is in a realm.
+#[inline]
+pub(crate) fn is_entered() -> bool {
+    CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or(false)
+}
+
 /// Puts the realm that was there before back.
 pub(crate) struct Inside(Option<Arc<Realm>>);
 

@@ -227,9 +227,9 @@ impl Expansion<'_> {
     /// All that is read from the arguments, before the body takes them.
     fn call(&self) -> TokenStream {
         let Model { root, key, missing, fingerprint, scope, retention, durable, .. } = self.model;
-        // A call that ends where it begins need not copy what the key refers to.
-        let ends_here = !self.model.detached && durable.is_none() && self.model.transaction.is_none();
-        let is_lent = ends_here && key.is_place();
+        // What goes on elsewhere owns its key, and a store writes it out anyway.
+        let stays_here = !self.model.detached && durable.is_none() && self.model.transaction.is_none();
+        let is_lent = stays_here && key.is_place();
         let key = key.borrowed(root, "part");
         let key_start = start(&key);
         let operation = Ident::new("operation", Span::mixed_site());

@@ -59,8 +59,8 @@ pub(crate) fn bare(mut expr: &Expr) -> &Expr {
 }
 
 impl Operand {
-    /// Whether it is an argument or a field of one. What its type refers to is then named in the signature, so it outlives
-    /// the call; of another expression it may be the argument itself, which the body wants to move.
+    /// Whether it is a path or a field of one: what its type refers to then outlives the call. Another expression may
+    /// borrow from an argument itself, which the body wants to move.
     pub(crate) fn is_place(&self) -> bool {
         let Self::Value(expr) = self else { return false };
         let mut expr = expr;

@@ -138,6 +138,9 @@ fn cargo_home() -> Option<PathBuf> {
 fn tests(servers: &Servers) -> Result<(), Failure> {
     cargo(["test", "-p", FACADE, "--no-default-features"]).run()?;
     cargo(["test", "-p", FACADE, "--test", "ui"]).run()?;
+    // With isolation, and with nobody to tell about a call, which a replay does not go around then.
+    cargo(["test", "-p", FACADE, "--test", "it", "--test", "allocations", "--features", "testing,tokio,sqlite"])
+        .run()?;
     // The compiler's words are others where the clients of servers are there.
     cargo(["test", "-p", FACADE, "--test", "ui", "--features", "sqlite,tokio,serde,uuid,testing"]).run()?;
     encryptions()?;

@@ -1,7 +1,7 @@
 //! A key as a table holds it.
 
 use super::short::Short;
-use super::text::{Form, Long, MARK, Text};
+use super::text::{Form, MARK, Text};
 use super::writer::quoted;
 use hmac_sha256::Hash as Sha256;
 use std::fmt;
@@ -83,7 +83,7 @@ impl Text<'_> {
     pub(crate) fn to_key(&self) -> Option<Key> {
         match self.form() {
             Form::Short(short) => Some(Key::Short(short)),
-            Form::Lent(string) => Some(Key::Long(Long::string(string).bytes().into())),
+            Form::Lent(string) => Some(Key::Long([MARK].iter().chain(string.as_bytes()).copied().collect())),
             Form::Long(long) => Some(Key::Long(long.bytes().into())),
             Form::Refused(_) => None,
         }

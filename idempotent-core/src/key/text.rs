@@ -69,7 +69,6 @@ pub struct Text<'k> {
 }
 
 /// What a text is that is not short.
-#[derive(Debug)]
 enum Rest<'k> {
     /// It is short.
     Nothing,
@@ -82,7 +81,6 @@ enum Rest<'k> {
 }
 
 /// What a text is.
-#[derive(Debug)]
 pub(crate) enum Form<'t> {
     Short(Short),
     Lent(&'t str),
@@ -99,14 +97,12 @@ impl<'k> Text<'k> {
     /// A string of any length.
     #[inline]
     pub(super) fn string(string: &'k str) -> Self {
-        let short = Short::string(string);
-        let rest = match string.len() {
-            _ if short.is_some() => Rest::Nothing,
-            0 => Rest::Refused(Refusal::Empty),
-            1..=RAW => Rest::Lent(string),
-            _ => Rest::Long(Long::string(string)),
-        };
-        Self { short, rest }
+        match Short::string(string) {
+            Some(short) => Self::short(short),
+            None if string.is_empty() => Self::refused(Refusal::Empty),
+            None if string.len() <= RAW => Self { short: None, rest: Rest::Lent(string) },
+            None => Self::long(Long::string(string)),
+        }
     }
 
     pub(super) fn long(long: Long) -> Self {
@@ -124,6 +120,7 @@ impl<'k> Text<'k> {
             (None, Rest::Lent(string)) => Form::Lent(string),
             (None, Rest::Long(long)) => Form::Long(long),
             (None, Rest::Refused(refusal)) => Form::Refused(*refusal),
+            // No text is neither.
             (None, Rest::Nothing) => Form::Refused(Refusal::Empty),
         }
     }

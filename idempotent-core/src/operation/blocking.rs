@@ -27,7 +27,8 @@ impl<P: Print> Call<'_, P> {
         self.run_missed(identity, plan, body, place)
     }
 
-    /// The longer way of a blocking call, which stays where it is in memory: words written in parts and copied whole stall.
+    /// Everything but a replay that is found at once. By reference: a call is written word by word, and copying it whole
+    /// right after would stall.
     #[inline(never)]
     #[track_caller]
     fn run_missed<Ret, K>(
@@ -80,7 +81,7 @@ impl<P: Print> Call<'_, P> {
 /// A record's outcome where it is found at once and nobody has to be told; made once for each kind of record.
 ///
 /// A replay costs little more than its locked instructions, and each of these waits until everything is in memory that
-/// was written before it. So this writes as little as possible: what it is given comes in registers, and it keeps
+/// was written before it. So this writes as little as possible: what it is given comes mostly in registers, and it keeps
 /// nothing for a longer way.
 #[inline(never)]
 fn replayed<T: Clone + Send + Sync + 'static, P: Print>(

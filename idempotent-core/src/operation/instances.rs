@@ -25,10 +25,13 @@ pub(crate) struct Identity {
     store: u64,
 }
 
+// Never inlined, so that there is mostly one of each, and its address is enough.
+#[inline(never)]
 fn body<F>() -> (TypeId, &'static str) {
     (typeid::of::<F>(), std::any::type_name::<F>())
 }
 
+#[inline(never)]
 fn records<T: 'static, P: 'static>() -> (TypeId, &'static str) {
     (TypeId::of::<(T, P)>(), std::any::type_name::<T>())
 }
@@ -76,13 +79,6 @@ impl Identity {
         (self.which)().0
     }
 
-    /// Whether both are the same instantiation. Equal functions return equal answers; a function can stand in the program
-    /// more than once, so unequal ones are asked.
-    #[inline]
-    fn is(self, other: Self) -> bool {
-        (std::ptr::fn_addr_eq(self.which, other.which) || self.id() == other.id()) && self.store() == other.store()
-    }
-
     /// The path of the function whose body it is.
     fn path(self) -> &'static str {
         let mut path = (self.which)().1;
@@ -113,10 +109,21 @@ type Which = (TypeId, Option<&'static str>, u64);
 
 struct Instance {
     identity: Identity,
+    id: TypeId,
     scope: Option<&'static str>,
     table: Arc<dyn AnyTable>,
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "it is there for its drop"))]
     hold: Option<ScopeHold>,
+}
+
+impl Instance {
+    /// Whether it is the one that is called. Equal functions return equal answers; a function can stand in the program
+    /// more than once, so an unequal one is asked.
+    #[inline]
+    fn is(&self, identity: Identity) -> bool {
+        let is_body = std::ptr::fn_addr_eq(self.identity.which, identity.which) || self.id == identity.id();
+        is_body && self.identity.store() == identity.store()
+    }
 }
 
 pub(super) struct Instances {
@@ -179,15 +186,19 @@ impl Operation {
         table.downcast().map(TableRef::Owned).map_err(|_| self.of_two_types(identity, scope))
     }
 
-    /// The table of this instantiation, where it was the first.
+    /// The table of this instantiation, where it was the first and no test has one of its own.
     #[inline]
     pub(super) fn first<T: Clone + Send + Sync + 'static, P: Print>(
         &self,
         identity: Identity,
         scope: Option<&'static str>,
     ) -> Option<&Table<T, P>> {
+        #[cfg(feature = "testing")]
+        if realm::is_entered() {
+            return None;
+        }
         let first = self.instances.first.get()?;
-        if !first.identity.is(identity) || !is_same(first.scope, scope) {
+        if !first.is(identity) || !is_same(first.scope, scope) {
             return None;
         }
         (&*first.table as &dyn Any).downcast_ref()
@@ -204,7 +215,7 @@ impl Operation {
     fn find(&self, identity: Identity, scope: Option<&'static str>, kind: Kind) -> Result<Arc<dyn AnyTable>, Error> {
         let make = || self.instance(identity, scope, kind, Clock::System);
         let first = self.instances.first.get_or_try_init(make)?;
-        if first.identity.is(identity) && first.scope == scope {
+        if first.is(identity) && first.scope == scope {
             return Ok(first.table.clone());
         }
         let others = self.instances.others.get_or_init(DashMap::new);
@@ -246,7 +257,7 @@ impl Operation {
             }
         };
         let table = (kind.table)(self.called(identity, scope), &self.policy, clock);
-        Ok(Instance { identity, scope, table, hold })
+        Ok(Instance { identity, id: identity.id(), scope, table, hold })
     }
 
     fn misdeclared(&self, identity: Identity, scope: Option<&'static str>, why: &'static str) -> Error {

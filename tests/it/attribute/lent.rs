@@ -1,7 +1,8 @@
 //! Keys that are lent to the call: the body still has everything, and the key is the same as a copied one.
 
-use crate::support::ready;
-use idempotently::{Error, ErrorKind, Operation, idempotent, key};
+use super::shapes::pause;
+use crate::support::{now, pending, ready};
+use idempotently::{Error, ErrorKind, Operation, ToKey, idempotent, key};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -40,12 +41,12 @@ fn may_lack_it(id: Option<&str>) -> Option<String> {
 
 #[idempotent(key = id)]
 async fn awaits(id: &str) -> String {
-    std::future::ready(()).await;
+    pause().await;
     id.to_owned()
 }
 
 #[idempotent(key = id)]
-fn any_text<'a>(id: impl AsRef<str> + key::ToKey + 'a) -> String {
+fn any_text(id: impl AsRef<str> + ToKey) -> String {
     id.as_ref().to_owned()
 }
 
@@ -65,8 +66,11 @@ fn the_body_has_what_was_lent() {
         assert_eq!(moves_the_key(id.to_owned()), id);
         assert_eq!(assigns_the_key(id), format!("{} another", id.len()));
         assert_eq!(may_lack_it(Some(id)).as_deref(), Some(id));
-        assert_eq!(ready(&mut Box::pin(awaits(id))), id);
-        assert_eq!(ready(&mut Box::pin(awaits(id))), id);
+        let (mut leader, mut follower) = (Box::pin(awaits(id)), Box::pin(awaits(id)));
+        pending(&mut leader);
+        pending(&mut follower);
+        assert_eq!((ready(&mut leader), ready(&mut follower)), (id.to_owned(), id.to_owned()));
+        assert_eq!(now(awaits(id)), id);
         assert_eq!(any_text(id), id);
         assert_eq!(any_text(String::from(id)), id);
     }

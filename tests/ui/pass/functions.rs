@@ -114,6 +114,30 @@ async fn mutable_async(mut number: u64) -> u64 {
     std::future::ready(number).await
 }
 
+const NAME: &str = "a name of more than twenty-three bytes";
+
+#[idempotent(key = NAME)]
+fn constant() -> u8 {
+    1
+}
+
+#[idempotent(key = text)]
+async fn bound_by_reference(ref text: String) -> usize {
+    std::future::ready(text.len()).await
+}
+
+#[idempotent(key = id)]
+async fn any_key(id: impl idempotently::ToKey) -> u8 {
+    drop(id);
+    std::future::ready(1).await
+}
+
+#[idempotent(key = id)]
+fn dynamic_key(id: &dyn idempotently::ToKey) -> u8 {
+    let _ = id;
+    1
+}
+
 #[idempotent(key = (first, second, id))]
 fn patterns(
     (first, mut second): (u64, u64),
