@@ -148,8 +148,8 @@ impl<'a, P: Print> Call<'a, P> {
         self.run_async_as(Identity::of_records::<T, P>(), Plan::returning(KeepOk), body).await
     }
 
-    /// Answers from the record, or awaits the body. It begins here, not at the first poll, so that the key's text need not live
-    /// in the future: the caller is an async function that is being polled already.
+    /// Answers from the record, or awaits the body. It begins here, not at the first poll, so that the key's text need
+    /// not live in the future: the caller is an async function that is being polled already.
     #[inline]
     #[track_caller]
     pub(crate) fn run_async_as<Ret, K, Fut>(
