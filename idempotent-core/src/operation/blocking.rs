@@ -2,14 +2,14 @@
 
 use super::{Call, Identity, Operation};
 use crate::context::enter;
-use crate::engine::{Ask, Stand, stand};
+use crate::engine::{Stand, stand};
 use crate::key::{Print, Text};
 use crate::observe::How;
 use crate::outcome::{Keep, Plan};
 use crate::report::{Opened, Place};
 use crate::table::TableRef;
 
-impl<P: Print> Call<'_, P> {
+impl<'a, P: Print> Call<'a, P> {
     /// Answers from the record, or runs the body: the path of every blocking call.
     #[inline]
     #[track_caller]
@@ -41,8 +41,7 @@ impl<P: Print> Call<'_, P> {
     where
         K: Keep<Ret, Kept: Clone + Send + Sync + 'static>,
     {
-        let called = Called { operation: self.operation, scope: self.scope, identity, misdeclared: K::misdeclared };
-        let (stand, opened) = stand_of(called, &self.ask);
+        let (stand, opened) = self.stand(identity, K::misdeclared);
         let place = place.goes_on(opened);
         let (refuse, keep) = (plan.refusal(), plan.keep);
         let _inside = place.inside();
@@ -76,6 +75,30 @@ impl<P: Print> Call<'_, P> {
             }
         }
     }
+
+    /// All that does not depend on the body, made once for each kind of record. What [`replayed`] did not find is not
+    /// looked for again.
+    #[inline(never)]
+    fn stand<T: Clone + Send + Sync + 'static>(
+        &self,
+        identity: Identity,
+        misdeclared: fn() -> Option<&'static str>,
+    ) -> (Stand<'a, T, P>, Opened) {
+        let Self { operation, scope, ask } = self;
+        let table = match operation.table(identity, *scope, misdeclared) {
+            Ok(table) => table,
+            Err(error) => {
+                let opened = Opened::new(error.operation(), &ask.text);
+                return (Stand::Refused(error), opened);
+            }
+        };
+        let opened = Opened::new(table.scope(), &ask.text);
+        let is_known = Opened::IS_NOTHING && matches!(table, TableRef::Borrowed(_));
+        if !is_known && let Some(kept) = table.replay(&ask.text, ask.print) {
+            return (Stand::Answered(kept, How::Replayed), opened.replayed());
+        }
+        (stand(table, ask), opened)
+    }
 }
 
 /// A record's outcome where it is found at once and nobody has to be told; made once for each kind of record.
@@ -92,36 +115,4 @@ fn replayed<T: Clone + Send + Sync + 'static, P: Print>(
     print: P,
 ) -> Option<T> {
     operation.first(identity, scope)?.replay(text, print)
-}
-
-/// Which table a call is about, and how it is made.
-#[derive(Clone, Copy)]
-struct Called<'a> {
-    operation: &'a Operation,
-    scope: Option<&'static str>,
-    identity: Identity,
-    misdeclared: fn() -> Option<&'static str>,
-}
-
-/// All that does not depend on the body, made once for each kind of record. What [`replayed`] did not find is not looked
-/// for again.
-#[inline(never)]
-fn stand_of<'a, T: Clone + Send + Sync + 'static, P: Print>(
-    called: Called<'a>,
-    ask: &Ask<'_, P>,
-) -> (Stand<'a, T, P>, Opened) {
-    let Called { operation, scope, identity, misdeclared } = called;
-    let table = match operation.table(identity, scope, misdeclared) {
-        Ok(table) => table,
-        Err(error) => {
-            let opened = Opened::new(error.operation(), &ask.text);
-            return (Stand::Refused(error), opened);
-        }
-    };
-    let opened = Opened::new(table.scope(), &ask.text);
-    let is_known = Opened::IS_NOTHING && matches!(table, TableRef::Borrowed(_));
-    if !is_known && let Some(kept) = table.replay(&ask.text, ask.print) {
-        return (Stand::Answered(kept, How::Replayed), opened.replayed());
-    }
-    (stand(table, ask), opened)
 }
