@@ -6,7 +6,9 @@ use futures_lite::future::block_on;
 use idempotent_servers::{Redis, RedisCluster};
 use idempotently::backend::redis::{RedisOptions, RedisStore, RedisWarning, redis};
 use idempotently::record::{OnInterruption, Owner};
-use idempotently::store::{Answer, Claim, Claimed, Hold, Place, Recorded, Release, Standing, Store, StoreError};
+use idempotently::store::{
+    Answer, Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -140,7 +142,7 @@ fn a_replay_costs_one_command_and_a_first_execution_two() {
     let server = server();
     let (store, mut operator) = (connect(&server), operator(&server));
     let warm = hold(&store, "warm");
-    answered(store.complete(warm, b"outcome".to_vec(), None));
+    answered(store.complete(CompleteRequest::new(warm, b"outcome".to_vec())));
     tell::<()>(&mut operator, &["CONFIG", "RESETSTAT"]);
     let asked = |operator: &mut redis::Connection| {
         assert_eq!(runs(operator, "client|caching") + runs(operator, "client"), 0, "nobody waits");
@@ -148,7 +150,7 @@ fn a_replay_costs_one_command_and_a_first_execution_two() {
     };
     let held = hold(&store, "key");
     assert_eq!(asked(&mut operator), 1);
-    answered(store.complete(held, b"outcome".to_vec(), Some(LONG)));
+    answered(store.complete(CompleteRequest::new(held, b"outcome".to_vec()).retention(Some(LONG))));
     assert_eq!(asked(&mut operator), 2);
     assert_eq!(answered(store.claim(claim("key"))), Claimed::Completed { outcome: b"outcome".to_vec() });
     assert_eq!(asked(&mut operator), 3);
@@ -163,7 +165,7 @@ fn only_an_outcome_with_a_retention_has_an_end_on_the_server() {
     assert_eq!(left(), -1, "a body that runs");
     answered(store.release(held.clone(), Release::Interrupt));
     assert_eq!(left(), -1, "an interrupted one");
-    answered(store.complete(held, b"outcome".to_vec(), Some(LONG)));
+    answered(store.complete(CompleteRequest::new(held, b"outcome".to_vec()).retention(Some(LONG))));
     let left = left();
     assert!(left > 3_500_000 && left < 3_600_100, "{left}");
 }
@@ -208,7 +210,7 @@ fn a_lease_that_goes_on_wakes_nobody() {
         soon(|| (runs(&mut operator, "getrange") > looked).then_some(()));
     }
     assert!(woken.recv_timeout(Duration::from_millis(20)).is_err(), "a renewal is no news");
-    answered(store.complete(held, b"outcome".to_vec(), None));
+    answered(store.complete(CompleteRequest::new(held, b"outcome".to_vec())));
     assert!(woken.recv_timeout(PATIENCE).is_ok());
 }
 
@@ -221,7 +223,7 @@ fn many_who_wait_look_once() {
     soon(|| (runs(&mut operator, "getrange") > 0).then_some(()));
     // One look is a second from the next; what takes longer here may see that one as well.
     assert!(runs(&mut operator, "getrange") < 10);
-    answered(store.complete(held, b"outcome".to_vec(), None));
+    answered(store.complete(CompleteRequest::new(held, b"outcome".to_vec())));
     for changed in many {
         answered(changed);
     }
@@ -278,7 +280,7 @@ fn scripts_that_the_server_forgot_are_told_again() {
     tell::<()>(&mut operator, &["SCRIPT", "FLUSH"]);
     assert_eq!(answered(store.renew(vec![held.clone(), held.clone()], LONG)), [true, true]);
     tell::<()>(&mut operator, &["SCRIPT", "FLUSH"]);
-    assert_eq!(answered(store.complete(held, b"outcome".to_vec(), None)), Recorded::Done);
+    assert_eq!(answered(store.complete(CompleteRequest::new(held, b"outcome".to_vec()))), Recorded::Done);
     tell::<()>(&mut operator, &["SCRIPT", "FLUSH"]);
     assert_eq!(answered(store.claim(claim("key"))), Claimed::Completed { outcome: b"outcome".to_vec() });
 }
@@ -292,7 +294,7 @@ fn a_full_server_begins_nothing_and_records_what_has_happened() {
     refused(block_on(store.claim(claim("another"))), "Redis is full");
     assert_eq!(answered(store.renew(vec![held.clone()], LONG)), [true]);
     assert!(answered(store.release(given_up, Release::Interrupt)));
-    assert_eq!(answered(store.complete(held, vec![7; 10_000], None)), Recorded::Done);
+    assert_eq!(answered(store.complete(CompleteRequest::new(held, vec![7; 10_000]))), Recorded::Done);
     assert_eq!(answered(store.claim(claim("key"))), Claimed::Completed { outcome: vec![7; 10_000] });
     tell::<()>(&mut operator, &["CONFIG", "SET", "maxmemory", "0"]);
     hold(&store, "another");
@@ -305,7 +307,7 @@ fn a_record_that_is_lost_is_lost() {
     let held = hold(&store, "key");
     assert_eq!(tell::<u64>(&mut operator, &["DEL", NAME]), 1);
     assert_eq!(answered(store.renew(vec![held.clone()], LONG)), [false]);
-    assert_eq!(answered(store.complete(held.clone(), b"outcome".to_vec(), None)), Recorded::Lost);
+    assert_eq!(answered(store.complete(CompleteRequest::new(held.clone(), b"outcome".to_vec()))), Recorded::Lost);
     assert!(hold(&store, "key").token > held.token);
 }
 
@@ -326,7 +328,10 @@ fn a_record_that_cannot_be_read_is_neither_answered_nor_run_again() {
         assert!(written.is_ok());
         refused(block_on(store.claim(claim("key"))), "not one that this version can read");
         refused(block_on(store.peek(place("key"))), "not one that this version can read");
-        refused(block_on(store.complete(held.clone(), vec![], None)), "not one that this version can read");
+        refused(
+            block_on(store.complete(CompleteRequest::new(held.clone(), vec![]))),
+            "not one that this version can read",
+        );
         refused(block_on(store.resolve(place("key"), vec![], None)), "not one that this version can read");
         assert_eq!(answered(store.renew(vec![held.clone()], LONG)), [false], "nobody can believe it");
         let still: Vec<u8> = tell(&mut operator, &["GET", NAME]);
@@ -388,12 +393,12 @@ fn a_server_that_is_silent_is_an_error_in_time_and_works_when_it_speaks_again() 
         }
         scope.spawn(|| {
             let started = Instant::now();
-            assert!(block_on(store.complete(held.clone(), b"outcome".to_vec(), None)).is_err());
+            assert!(block_on(store.complete(CompleteRequest::new(held.clone(), b"outcome".to_vec()))).is_err());
             assert!(started.elapsed() < PROMISED, "{:?}", started.elapsed());
         });
     });
     signal(&server, "-CONT");
-    assert_eq!(answered(store.complete(held, b"outcome".to_vec(), None)), Recorded::Done);
+    assert_eq!(answered(store.complete(CompleteRequest::new(held, b"outcome".to_vec()))), Recorded::Done);
 }
 
 #[test]
@@ -457,7 +462,7 @@ fn a_store_is_opened_and_used_inside_a_runtime() {
     runtime.block_on(async {
         let store = connect(&server);
         let held = hold(&store, "key");
-        assert!(store.complete(held, b"outcome".to_vec(), None).await.is_ok());
+        assert!(store.complete(CompleteRequest::new(held, b"outcome".to_vec())).await.is_ok());
         let client = redis::Client::open(server.url()).unwrap_or_else(|error| panic!("{error}"));
         let Ok(other) = RedisStore::from_client(&client, &RedisOptions::new()) else { panic!("not connected") };
         assert!(matches!(other.claim(claim("key")).await, Ok(Claimed::Completed { .. })));
@@ -491,14 +496,21 @@ fn a_server_that_ends_is_an_error_in_time_and_works_when_it_is_back() {
         }
         scope.spawn(|| {
             let started = Instant::now();
-            refused(block_on(store.complete(held.clone(), b"outcome".to_vec(), None)), "cannot be reached");
+            refused(
+                block_on(store.complete(CompleteRequest::new(held.clone(), b"outcome".to_vec()))),
+                "cannot be reached",
+            );
             assert!(started.elapsed() < PROMISED, "{:?}", started.elapsed());
         });
     });
     // Who waits is told to ask, and then told what is wrong.
     answered(store.changed(&held.place));
     server.start_again().unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(answered(store.complete(held.clone(), vec![], None)), Recorded::Lost, "it kept nothing on a disk");
+    assert_eq!(
+        answered(store.complete(CompleteRequest::new(held.clone(), vec![]))),
+        Recorded::Lost,
+        "it kept nothing on a disk"
+    );
     assert!(hold(&store, "key").token > held.token);
 }
 
@@ -543,7 +555,7 @@ fn what_nobody_awaits_is_done_when_the_server_is_back() {
     let (store, other) = (connect(&server), connect(&server));
     let (held, given_back) = (hold(&store, "key"), hold(&store, "given back"));
     signal(&server, "-STOP");
-    drop(store.complete(held, b"outcome".to_vec(), None));
+    drop(store.complete(CompleteRequest::new(held, b"outcome".to_vec())));
     drop(store.release(given_back, Release::Free));
     // Not before they were given up for the first time, which a claim that is made now is as well.
     assert!(block_on(store.claim(claim("another"))).is_err());
@@ -577,7 +589,10 @@ fn a_cluster_keeps_records_on_all_of_its_servers() {
     }
     for held in holds.iter().take(20) {
         let changed = other.changed(&held.place);
-        assert_eq!(answered(store.complete(held.clone(), b"outcome".to_vec(), Some(LONG))), Recorded::Done);
+        assert_eq!(
+            answered(store.complete(CompleteRequest::new(held.clone(), b"outcome".to_vec()).retention(Some(LONG)))),
+            Recorded::Done
+        );
         answered(changed);
         let replayed = answered(other.claim(claim(&held.place.key)));
         assert_eq!(replayed, Claimed::Completed { outcome: b"outcome".to_vec() });

@@ -280,7 +280,9 @@ mod broken {
     use super::{MemoryStore, Real};
     use idempotently::contract::RULES;
     use idempotently::record::Owner;
-    use idempotently::store::{Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store};
+    use idempotently::store::{
+        Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store,
+    };
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU8, Ordering};
@@ -367,10 +369,11 @@ mod broken {
             ready(told.into_iter().map(|held| held || self.has(Fault::RenewsForAnybody)).collect())
         }
 
-        fn complete(&self, mut hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
-            hold.place = self.place(hold.place);
-            let retention = retention.filter(|_| !self.has(Fault::KeepsForEver));
-            let recorded = now(self.store.complete(hold, outcome.clone(), retention));
+        fn complete(&self, mut request: CompleteRequest) -> Answer<'_, Recorded> {
+            request.hold.place = self.place(request.hold.place);
+            request.retention = request.retention.filter(|_| !self.has(Fault::KeepsForEver));
+            let outcome = request.outcome.clone();
+            let recorded = now(self.store.complete(request));
             ready(match recorded {
                 Recorded::Superseded { .. } if self.has(Fault::AnswersWithItsOwn) => Recorded::Superseded { outcome },
                 Recorded::Lost if self.has(Fault::SaysDoneToEverybody) => Recorded::Done,

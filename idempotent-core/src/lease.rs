@@ -4,7 +4,7 @@ mod keeper;
 mod leaving;
 
 use crate::context::Fence;
-use crate::store::{Hold, Recorded, Release, Store, StoreError};
+use crate::store::{CompleteRequest, Hold, Recorded, Release, Store, StoreError};
 use crate::underway::Tally;
 use keeper::{Keeper, Late};
 use leaving::Leaving;
@@ -148,7 +148,7 @@ impl Held {
         let Some(hold) = self.hold.take() else { return Ok(Recorded::Lost) };
         let late = Late::new(hold.clone(), outcome.clone(), retention, OUTCOMES.begin());
         let mut sending = Sending { store: &self.store, late: Some(late) };
-        let answer = self.store.store().complete(hold, outcome, retention).await;
+        let answer = self.store.store().complete(CompleteRequest::new(hold, outcome).retention(retention)).await;
         match &answer {
             Ok(_) => sending.late = None,
             Err(error) => {

@@ -139,6 +139,41 @@ impl Record {
     }
 }
 
+/// The decision about an adoption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AdoptionDecision {
+    /// The outcome is to be recorded, under a new token.
+    Record {
+        /// The attempt to keep in the record: no body runs, so it does not count one more.
+        attempt: u32,
+    },
+    /// Another holder runs the body, and its lease lasts this much longer.
+    InFlight(Duration),
+    /// An outcome is recorded.
+    Completed,
+    /// The key was used with another fingerprint.
+    Mismatch,
+    /// Another holder vanished, and its effect is unknown: the record becomes interrupted.
+    Interrupt,
+    /// The record is interrupted.
+    Interrupted,
+}
+
+/// Decides about an adoption, given what is held under the key: as [`judge`] decides about a claim.
+#[must_use]
+pub fn decide_adoption(held: Option<&Record>, asker: &Asker, now: Timestamp) -> AdoptionDecision {
+    let attempt = held.filter(|record| !record.has_ended(now)).map_or(1, |record| record.attempt);
+    match judge(held, asker, now) {
+        Verdict::Grant { .. } | Verdict::Mine => AdoptionDecision::Record { attempt },
+        Verdict::InFlight(remaining) => AdoptionDecision::InFlight(remaining),
+        Verdict::Completed => AdoptionDecision::Completed,
+        Verdict::Mismatch => AdoptionDecision::Mismatch,
+        Verdict::Interrupt => AdoptionDecision::Interrupt,
+        Verdict::Interrupted => AdoptionDecision::Interrupted,
+    }
+}
+
 /// What writing an outcome comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
@@ -146,19 +181,26 @@ pub enum Completion {
     Record,
     /// It was recorded by the same holder, whose answer was lost.
     Already,
-    /// Another holder's outcome is there.
+    /// Another holder's outcome is recorded, under the same fingerprint.
     Superseded,
-    /// The key belongs to another holder, or to nobody.
+    /// The key belongs to another holder or to none, or another fingerprint's outcome is recorded.
     Lost,
 }
 
 /// What writing an outcome comes to, given what is held under the key.
 #[must_use]
-pub fn judge_completion(held: Option<&Record>, token: u64, now: Timestamp) -> Completion {
+pub fn judge_completion(
+    held: Option<&Record>,
+    token: u64,
+    fingerprint: Option<[u8; 16]>,
+    now: Timestamp,
+) -> Completion {
     match held.filter(|record| !record.has_ended(now)) {
         Some(record) if record.is_held_by(token) => Completion::Record,
         Some(Record { state: State::Completed { .. }, token: held, .. }) if *held == token => Completion::Already,
-        Some(Record { state: State::Completed { .. }, .. }) => Completion::Superseded,
+        Some(Record { state: State::Completed { .. }, fingerprint: held, .. }) if *held == fingerprint => {
+            Completion::Superseded
+        }
         Some(_) | None => Completion::Lost,
     }
 }
@@ -224,12 +266,33 @@ mod tests {
 
     #[test]
     fn only_the_last_token_writes_and_being_late_is_no_reason_to_refuse() {
-        assert_eq!(judge_completion(Some(&in_flight(9, 0)), 7, NOW), Completion::Record);
-        assert_eq!(judge_completion(Some(&held(State::Interrupted)), 7, NOW), Completion::Record);
-        assert_eq!(judge_completion(Some(&in_flight(9, 2_000_000)), 6, NOW), Completion::Lost);
-        assert_eq!(judge_completion(Some(&completed(None)), 7, NOW), Completion::Already);
-        assert_eq!(judge_completion(Some(&completed(None)), 6, NOW), Completion::Superseded);
-        assert_eq!(judge_completion(Some(&completed(Some(0))), 7, NOW), Completion::Lost);
-        assert_eq!(judge_completion(None, 7, NOW), Completion::Lost);
+        assert_eq!(judge_completion(Some(&in_flight(9, 0)), 7, None, NOW), Completion::Record);
+        assert_eq!(judge_completion(Some(&held(State::Interrupted)), 7, None, NOW), Completion::Record);
+        assert_eq!(judge_completion(Some(&in_flight(9, 2_000_000)), 6, None, NOW), Completion::Lost);
+        assert_eq!(judge_completion(Some(&completed(None)), 7, None, NOW), Completion::Already);
+        assert_eq!(judge_completion(Some(&completed(None)), 6, None, NOW), Completion::Superseded);
+        assert_eq!(judge_completion(Some(&completed(Some(0))), 7, None, NOW), Completion::Lost);
+        assert_eq!(judge_completion(None, 7, None, NOW), Completion::Lost);
+        assert_eq!(judge_completion(Some(&completed(None)), 6, Some([1; 16]), NOW), Completion::Lost);
+    }
+
+    #[test]
+    fn an_adoption_records_where_a_claim_would_be_granted_and_counts_no_body() {
+        use super::{AdoptionDecision, decide_adoption};
+        let (retry, fail) = (asker(OnInterruption::Retry), asker(OnInterruption::Fail));
+        assert_eq!(decide_adoption(None, &fail, NOW), AdoptionDecision::Record { attempt: 1 });
+        assert_eq!(decide_adoption(Some(&completed(Some(0))), &fail, NOW), AdoptionDecision::Record { attempt: 1 });
+        assert_eq!(decide_adoption(Some(&in_flight(9, 0)), &retry, NOW), AdoptionDecision::Record { attempt: 2 });
+        assert_eq!(
+            decide_adoption(Some(&in_flight(1, 2_000_000)), &fail, NOW),
+            AdoptionDecision::Record { attempt: 2 }
+        );
+        assert_eq!(decide_adoption(Some(&in_flight(9, 0)), &fail, NOW), AdoptionDecision::Interrupt);
+        assert_eq!(decide_adoption(Some(&held(State::Interrupted)), &retry, NOW), AdoptionDecision::Interrupted);
+        assert_eq!(decide_adoption(Some(&completed(None)), &retry, NOW), AdoptionDecision::Completed);
+        let remaining = AdoptionDecision::InFlight(Duration::from_micros(1));
+        assert_eq!(decide_adoption(Some(&in_flight(9, 1_000_001)), &retry, NOW), remaining);
+        let other = Asker { fingerprint: Some([1; 16]), ..retry };
+        assert_eq!(decide_adoption(Some(&completed(None)), &other, NOW), AdoptionDecision::Mismatch);
     }
 }

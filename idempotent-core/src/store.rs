@@ -101,18 +101,136 @@ pub struct Hold {
     pub token: u64,
 }
 
+/// An outcome to record, by the holder of its key.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct CompleteRequest {
+    /// The key, and the token under which the body ran.
+    pub hold: Hold,
+    /// The fingerprint of the call.
+    pub fingerprint: Option<[u8; 16]>,
+    /// The encoded outcome.
+    pub outcome: Vec<u8>,
+    /// How long the outcome answers from now on; `None` for ever.
+    pub retention: Option<Duration>,
+}
+
+impl CompleteRequest {
+    /// An outcome without a fingerprint, kept for ever.
+    #[must_use]
+    pub fn new(hold: Hold, outcome: Vec<u8>) -> Self {
+        Self { hold, fingerprint: None, outcome, retention: None }
+    }
+
+    /// The same with a fingerprint.
+    #[must_use]
+    pub fn fingerprint(mut self, fingerprint: Option<[u8; 16]>) -> Self {
+        self.fingerprint = fingerprint;
+        self
+    }
+
+    /// The same with a retention.
+    #[must_use]
+    pub fn retention(mut self, retention: Option<Duration>) -> Self {
+        self.retention = retention;
+        self
+    }
+}
+
+impl fmt::Debug for CompleteRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompleteRequest")
+            .field("hold", &self.hold)
+            .field("retention", &self.retention)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An outcome to record, by a caller whose body ran and who lost its hold.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct AdoptRequest {
+    /// Which key.
+    pub place: Place,
+    /// Who asks; the same when the same call asks again.
+    pub owner: Owner,
+    /// The fingerprint of the call.
+    pub fingerprint: Option<[u8; 16]>,
+    /// The call's policy for a record whose holder vanished.
+    pub interrupted: OnInterruption,
+    /// The encoded outcome.
+    pub outcome: Vec<u8>,
+    /// How long the outcome answers from now on; `None` for ever.
+    pub retention: Option<Duration>,
+}
+
+impl AdoptRequest {
+    /// An outcome without a fingerprint, kept for ever.
+    #[must_use]
+    pub fn new(place: Place, owner: Owner, interrupted: OnInterruption, outcome: Vec<u8>) -> Self {
+        Self { place, owner, fingerprint: None, interrupted, outcome, retention: None }
+    }
+
+    /// The same with a fingerprint.
+    #[must_use]
+    pub fn fingerprint(mut self, fingerprint: Option<[u8; 16]>) -> Self {
+        self.fingerprint = fingerprint;
+        self
+    }
+
+    /// The same with a retention.
+    #[must_use]
+    pub fn retention(mut self, retention: Option<Duration>) -> Self {
+        self.retention = retention;
+        self
+    }
+}
+
+impl fmt::Debug for AdoptRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdoptRequest")
+            .field("place", &self.place)
+            .field("interrupted", &self.interrupted)
+            .field("retention", &self.retention)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The result of an adoption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Adopted {
+    /// The outcome is recorded under a new token.
+    Recorded,
+    /// An outcome was recorded already, by another holder or by an earlier try of the same adoption.
+    Completed {
+        /// That outcome.
+        outcome: Vec<u8>,
+    },
+    /// Another holder runs the body, and its lease lasts this much longer.
+    InFlight {
+        /// At the most.
+        remaining: Duration,
+    },
+    /// The key was used with another fingerprint.
+    Mismatch,
+    /// The record is interrupted: another holder's effect is unknown.
+    Interrupted,
+}
+
 /// What an outcome's recording came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recorded {
     /// It is recorded, now or by an earlier try of the same holder.
     Done,
-    /// Another holder's outcome was recorded first.
+    /// Another holder's outcome was recorded first, under the same fingerprint.
     Superseded {
         /// That outcome.
         outcome: Vec<u8>,
     },
-    /// The hold was lost: the key was granted to somebody else, or the record is gone.
+    /// The hold was lost: the key was granted to another caller, the record is gone, or an outcome with another fingerprint
+    /// is recorded.
     Lost,
 }
 
@@ -247,8 +365,16 @@ pub trait Store: Send + Sync + 'static {
     /// Lets holders be believed for `lease` from now; which of them still hold.
     fn renew(&self, holds: Vec<Hold>, lease: Duration) -> Answer<'_, Vec<bool>>;
 
-    /// Records an outcome, which answers for `retention` from now, or for ever.
-    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded>;
+    /// Records an outcome, which answers for the retention from now on, or for ever.
+    fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded>;
+
+    /// Decides as a claim does and, where a claim would be granted, records the outcome in the same step under a new token.
+    /// No body runs, and no hold is left. Asks when it is called, as `complete` does.
+    /// [`decide_adoption`](crate::record::decide_adoption) is the decision.
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
+        drop(request);
+        Box::pin(std::future::ready(Err(StoreError::new("this store cannot adopt an outcome"))))
+    }
 
     /// Gives a key back; whether it was still held.
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool>;

@@ -2,7 +2,7 @@
 
 use idempotently::backend::memory::MemoryStore;
 use idempotently::store::{
-    Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
 };
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,13 +82,13 @@ impl Store for Away {
         self.store.renew(holds, lease)
     }
 
-    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
+    fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
         if self.shared.is_away.load(Ordering::SeqCst) {
             *self.shared.failures.lock().unwrap() += 1;
             self.shared.failed.notify_all();
             return Box::pin(std::future::ready(Err(StoreError::new("away"))));
         }
-        self.answer(self.store.complete(hold, outcome, retention))
+        self.answer(self.store.complete(request))
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

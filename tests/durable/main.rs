@@ -8,7 +8,7 @@ mod detached;
 mod odd;
 
 use idempotently::backend::memory::MemoryStore;
-use idempotently::store::{Claim, Claimed, Hold, Place, Release, Standing, Store};
+use idempotently::store::{Claim, Claimed, CompleteRequest, Hold, Place, Release, Standing, Store};
 use idempotently::{
     Error, ErrorKind, How, InFlight, OnInterruption, Operation, Records, Retention, SharedStore, current, observe,
 };
@@ -105,7 +105,7 @@ fn a_fenced_out_caller_gets_the_winners_outcome() {
             panic!("the key is free");
         };
         assert!(theirs > token);
-        let done = memory.complete(Hold { place: key, token: theirs }, b"\x01v2".to_vec(), None);
+        let done = memory.complete(CompleteRequest::new(Hold { place: key, token: theirs }, b"\x01v2".to_vec()));
         futures_lite::future::block_on(done).unwrap();
         Ok::<u8, Error>(1)
     });
@@ -208,7 +208,7 @@ fn an_outcome_that_no_longer_decodes_is_a_typed_error() {
     let Claimed::Granted { token, .. } = futures_lite::future::block_on(memory.claim(claim)).unwrap() else {
         panic!("the key is free");
     };
-    let done = memory.complete(Hold { place: key, token }, b"\x01v5".to_vec(), None);
+    let done = memory.complete(CompleteRequest::new(Hold { place: key, token }, b"\x01v5".to_vec()));
     futures_lite::future::block_on(done).unwrap();
     let error = TEXT.call(&1).store(&store).try_run(|| Ok::<String, Error>(String::new())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Codec);

@@ -3,7 +3,7 @@
 use idempotently::backend::memory::MemoryStore;
 use idempotently::record::Owner;
 use idempotently::store::{
-    Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
 };
 use idempotently::{Error, ErrorKind, InFlight, OnInterruption, Operation, SharedStore, blocking, current};
 use std::future::{pending, ready};
@@ -62,7 +62,7 @@ impl Store for Odd {
         self.records.renew(holds, lease)
     }
 
-    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
+    fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
         if self.is(Oddity::LosesAndFallsSilent) {
             return Box::pin(ready(Ok(Recorded::Lost)));
         }
@@ -70,7 +70,7 @@ impl Store for Odd {
             thread::sleep(DAWDLING);
             return Box::pin(ready(Err(StoreError::new("it dawdles"))));
         }
-        self.records.complete(hold, outcome, retention)
+        self.records.complete(request)
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

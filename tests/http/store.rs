@@ -3,7 +3,7 @@
 use crate::client::soon;
 use idempotently::SharedStore;
 use idempotently::store::{
-    Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
 };
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -109,8 +109,8 @@ impl Store for Line {
         self.through(|store| store.renew(holds, lease))
     }
 
-    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
-        self.through(|store| store.complete(hold, outcome, retention))
+    fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
+        self.through(|store| store.complete(request))
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

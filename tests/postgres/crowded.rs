@@ -7,7 +7,7 @@ use idempotently::backend::postgres::PostgresStore;
 use idempotently::contract::{Subject, claims, fencing, histories, interruptions};
 use idempotently::record::Owner;
 use idempotently::store::{
-    Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
 };
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -91,11 +91,11 @@ impl Store for Crowded {
         ready(renewed)
     }
 
-    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
+    fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
         let nobody = |index: usize| Hold { token: u64::MAX, ..self.company[index].clone() };
         ready(among(
-            || self.store.complete(hold, outcome, retention),
-            |index| self.store.complete(nobody(index), b"nobody's".to_vec(), None),
+            || self.store.complete(request),
+            |index| self.store.complete(CompleteRequest::new(nobody(index), b"nobody's".to_vec())),
         ))
     }
 

@@ -4,7 +4,7 @@ use crate::proxy::Proxy;
 use crate::support::{claim, complete, completed, granted, open, place, said, schema, soon, to};
 use futures_lite::future::block_on;
 use idempotent_servers::Postgres;
-use idempotently::store::{Claimed, Recorded, Release, Store};
+use idempotently::store::{Claimed, CompleteRequest, Recorded, Release, Store};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -93,7 +93,7 @@ fn a_server_that_is_away_refuses_and_gets_later_what_nobody_waits_for() {
     let hold = granted(&store, claim("k", 1));
     let given_back = granted(&store, claim("given back", 1));
     server.stop_immediately();
-    drop(store.complete(hold, b"paid".to_vec(), None));
+    drop(store.complete(CompleteRequest::new(hold, b"paid".to_vec())));
     drop(store.release(given_back, Release::Free));
     let since = Instant::now();
     let Err(error) = block_on(store.claim(claim("l", 1))) else { panic!("nobody is there") };

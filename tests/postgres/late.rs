@@ -5,7 +5,7 @@ use crate::support::{Bare, LEASE, claim, granted, open, place, said, schema, soo
 use futures_lite::future::block_on;
 use idempotently::backend::postgres::PostgresStore;
 use idempotently::backend::postgres::sqlx::postgres::PgConnectOptions;
-use idempotently::store::{Claimed, Hold, Release, Standing, Store};
+use idempotently::store::{Claimed, CompleteRequest, Hold, Release, Standing, Store};
 use std::thread;
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ fn arrives_late(ask: impl Fn(&PostgresStore, Hold) -> bool) {
 
 #[test]
 fn an_outcome_that_arrives_after_its_hold_ended_writes_nothing() {
-    arrives_late(|store, hold| block_on(store.complete(hold, b"late".to_vec(), None)).is_ok());
+    arrives_late(|store, hold| block_on(store.complete(CompleteRequest::new(hold, b"late".to_vec()))).is_ok());
 }
 
 #[test]

@@ -133,7 +133,8 @@ fn what_was_asked_is_done_though_the_store_is_dropped() {
     let store = open(&to);
     for index in 0..100 {
         let hold = granted(&store, claim(&index.to_string(), 1));
-        drop(idempotently::store::Store::complete(&store, hold, b"kept".to_vec(), None));
+        let request = idempotently::store::CompleteRequest::new(hold, b"kept".to_vec());
+        drop(idempotently::store::Store::complete(&store, request));
     }
     drop(store);
     let kept = "SELECT count(*) FROM idempotently_record WHERE state = 2";

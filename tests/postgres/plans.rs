@@ -4,7 +4,7 @@ use crate::support::{Bare, LEASE, claim, granted, open, place, said, schema, soo
 use futures_lite::future::block_on;
 use idempotently::backend::postgres::PostgresStore;
 use idempotently::backend::postgres::sqlx::postgres::PgConnectOptions;
-use idempotently::store::{Answer, Claimed, Hold, Recorded, Release, Store};
+use idempotently::store::{Answer, Claimed, CompleteRequest, Hold, Recorded, Release, Store};
 use std::mem;
 use std::task::{Context, Poll, Waker};
 
@@ -44,14 +44,14 @@ fn granted_together(store: &PostgresStore, round: usize) -> Vec<Hold> {
 fn all_verbs(store: &PostgresStore, round: usize) {
     let alone = granted(store, claim(&format!("{round}"), 1));
     assert_eq!(said(store.renew(vec![alone.clone()], LEASE)), [true]);
-    assert_eq!(said(store.complete(alone.clone(), b"paid".to_vec(), None)), Recorded::Done);
+    assert_eq!(said(store.complete(CompleteRequest::new(alone.clone(), b"paid".to_vec()))), Recorded::Done);
     said(store.claim(claim(&format!("{round}"), 2)));
     assert!(said(store.peek(alone.place.clone())).is_some());
     assert!(said(store.forget(alone.place)));
     let holds = granted_together(store, round);
     assert!(said(store.renew(holds.clone(), LEASE)).into_iter().all(|held| held));
     let (completed, released) = holds.split_at(4);
-    let completing = completed.iter().map(|hold| store.complete(hold.clone(), b"paid".to_vec(), None));
+    let completing = completed.iter().map(|hold| store.complete(CompleteRequest::new(hold.clone(), b"paid".to_vec())));
     assert!(together(completing).into_iter().all(|recorded| recorded == Recorded::Done));
     let (freed, given_up) = released.split_at(3);
     for (holds, how) in [(freed, Release::Free), (given_up, Release::Interrupt)] {

@@ -7,7 +7,7 @@ use idempotently::backend::postgres::sqlx::postgres::PgConnectOptions;
 use idempotently::backend::postgres::sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, query_scalar, raw_sql};
 use idempotently::backend::postgres::{PostgresOptions, PostgresStore};
 use idempotently::record::Owner;
-use idempotently::store::{Claim, Claimed, Hold, Place, Recorded, Store};
+use idempotently::store::{Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Store};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -97,7 +97,7 @@ pub(crate) fn granted(store: &PostgresStore, claim: Claim) -> Hold {
 }
 
 pub(crate) fn complete(store: &PostgresStore, hold: &Hold, outcome: &[u8]) -> Recorded {
-    let recorded = block_on(store.complete(hold.clone(), outcome.to_vec(), None));
+    let recorded = block_on(store.complete(CompleteRequest::new(hold.clone(), outcome.to_vec())));
     recorded.unwrap_or_else(|error| panic!("not recorded: {error:?}"))
 }
 

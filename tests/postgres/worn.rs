@@ -2,7 +2,7 @@
 
 use crate::support::{claim, complete, completed, granted, open, place, said, schema};
 use futures_lite::future::block_on;
-use idempotently::store::{Claimed, Recorded, Release, Standing, Store};
+use idempotently::store::{Claimed, CompleteRequest, Recorded, Release, Standing, Store};
 use std::time::Duration;
 
 #[test]
@@ -34,7 +34,10 @@ fn a_record_that_cannot_be_read_is_an_error_and_nothing_else() {
         let fine = granted(&store, claim("fine", 1));
         assert_eq!(complete(&store, &fine, b"paid"), Recorded::Done);
         if damage.starts_with("version") {
-            assert!(block_on(store.complete(hold.clone(), b"late".to_vec(), None)).is_err(), "{damage}");
+            assert!(
+                block_on(store.complete(CompleteRequest::new(hold.clone(), b"late".to_vec()))).is_err(),
+                "{damage}"
+            );
             assert!(!said(store.release(hold, Release::Free)), "{damage}");
             assert_eq!(said(store.purge(10)), 0, "{damage}");
         }

@@ -4,7 +4,7 @@ use crate::support::{Failure, database, effect};
 use idempotently::backend::postgres::sqlx::{PgConnection, PgPool, Postgres, Transaction, query_scalar, raw_sql};
 use idempotently::backend::postgres::{PostgresOptions, PostgresStore};
 use idempotently::record::Owner;
-use idempotently::store::{Claim, Claimed, Hold, Place, Recorded, Release, Standing, Store as _};
+use idempotently::store::{Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, Standing, Store as _};
 use idempotently::{OnInterruption, Operation};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,7 @@ async fn open_transactions_keep_no_lane_waiting() {
         let next = holds.pop().unwrap();
         assert!(store.renew(holds.clone(), MINUTE).await.unwrap().iter().all(|renewed| *renewed));
         for hold in holds {
-            assert_eq!(store.complete(hold, b"1".to_vec(), None).await.unwrap(), Recorded::Done);
+            assert_eq!(store.complete(CompleteRequest::new(hold, b"1".to_vec())).await.unwrap(), Recorded::Done);
         }
         store.release(last, Release::Free).await.unwrap();
         store.release(next, Release::Interrupt).await.unwrap();

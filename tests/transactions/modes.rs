@@ -4,7 +4,7 @@ use crate::support::{Failure, database, effect, effects, kind};
 use idempotently::backend::postgres::sqlx::{PgConnection, PgPool, query_scalar, raw_sql};
 use idempotently::backend::postgres::{PostgresOptions, PostgresStore};
 use idempotently::record::Owner;
-use idempotently::store::{Claim, Claimed, Hold, Place, Recorded, Release, Standing, Store as _};
+use idempotently::store::{Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, Standing, Store as _};
 use idempotently::{ErrorKind, InFlight, OnInterruption, Operation, Records, SharedStore};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -141,7 +141,7 @@ async fn a_durable_call_in_flight_is_waited_for_or_refused() {
         fixed.rollback().await.unwrap();
         let (answer, recorded) = tokio::join!(in_transaction(operation, &mut tx, 7), async {
             tokio::time::sleep(Duration::from_millis(70)).await;
-            store.complete(hold, outcome, None).await
+            store.complete(CompleteRequest::new(hold, outcome)).await
         });
         assert_eq!((answer.unwrap(), recorded.unwrap()), (7, Recorded::Done));
         tx.commit().await.unwrap();

@@ -3,7 +3,7 @@
 use super::caller::Peer;
 use super::{Effort, must};
 use idempotently::record::{OnInterruption, Owner};
-use idempotently::store::{Claim, Claimed, Hold, Place, Recorded, Store};
+use idempotently::store::{Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -75,7 +75,10 @@ impl Ours {
     async fn execute(self, place: Place, random: u64) {
         let claimed = self.claim(place.clone(), random).await;
         let Claimed::Granted { token, .. } = claimed else { panic!("a new key is {claimed:?}") };
-        let recorded = self.store.complete(Hold { place, token }, OUTCOME.to_vec(), Some(RETENTION)).await;
+        let recorded = self
+            .store
+            .complete(CompleteRequest::new(Hold { place, token }, OUTCOME.to_vec()).retention(Some(RETENTION)))
+            .await;
         assert_eq!(must("no record", recorded), Recorded::Done);
     }
 }

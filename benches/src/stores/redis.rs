@@ -12,7 +12,7 @@ use idempotent_servers::Redis;
 use idempotently::SharedStore;
 use idempotently::backend::redis::RedisStore;
 use idempotently::record::{OnInterruption, Owner};
-use idempotently::store::{Claim, Claimed, Hold, Place, Store};
+use idempotently::store::{Claim, Claimed, CompleteRequest, Hold, Place, Store};
 use std::process::Command;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -58,7 +58,8 @@ fn prepare_benchmark(runtime: &Runtime, store: &RedisStore) {
     let claim = Claim::new(place.clone(), Owner(*PRINTABLE), LEASE, OnInterruption::Retry);
     let claimed = must("no claim", runtime.block_on(store.claim(claim.fingerprint(Some(*PRINTABLE)))));
     let Claimed::Granted { token, .. } = claimed else { panic!("a new key is {claimed:?}") };
-    let recorded = store.complete(Hold { place, token }, OUTCOME.to_vec(), Some(RETENTION));
+    let recorded =
+        store.complete(CompleteRequest::new(Hold { place, token }, OUTCOME.to_vec()).retention(Some(RETENTION)));
     must("no record", runtime.block_on(recorded));
 }
 

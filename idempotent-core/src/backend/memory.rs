@@ -1,8 +1,13 @@
 //! Records in this process's memory, as bytes: for tests and simulations of the durable protocol.
 
 use crate::clock::WallClock;
-use crate::record::{Asker, Completion, Record, State, Verdict, judge, judge_completion};
-use crate::store::{Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError};
+use crate::record::{
+    AdoptionDecision, Asker, Completion, Record, State, Verdict, decide_adoption, judge, judge_completion,
+};
+use crate::store::{
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    Store, StoreError,
+};
 use event_listener::Event;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -77,11 +82,12 @@ impl Shared {
         }
     }
 
-    fn complete(&self, hold: &Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Recorded {
+    fn complete(&self, request: CompleteRequest) -> Recorded {
+        let CompleteRequest { hold, fingerprint, outcome, retention } = request;
         let now = self.clock.now();
         let mut records = self.records();
         let record = records.by_place.get_mut(&hold.place);
-        match (judge_completion(record.as_deref(), hold.token, now), record) {
+        match (judge_completion(record.as_deref(), hold.token, fingerprint, now), record) {
             (Completion::Record, Some(record)) => {
                 record.state = State::Completed { outcome, ends: retention.map(|span| now.after(span)) };
                 Recorded::Done
@@ -91,6 +97,34 @@ impl Shared {
                 Recorded::Superseded { outcome: outcome.clone() }
             }
             _ => Recorded::Lost,
+        }
+    }
+
+    fn adopt(&self, request: AdoptRequest) -> Adopted {
+        let now = self.clock.now();
+        let AdoptRequest { place, owner, fingerprint, interrupted, outcome, retention } = request;
+        let mut records = self.records();
+        let Records { by_place, last_token } = &mut *records;
+        let held = by_place.get_mut(&place);
+        match (decide_adoption(held.as_deref(), &Asker { owner, fingerprint, interrupted }, now), held) {
+            (AdoptionDecision::Record { attempt }, _) => {
+                *last_token += 1;
+                let state = State::Completed { outcome, ends: retention.map(|span| now.after(span)) };
+                by_place.insert(place, Record { state, fingerprint, token: *last_token, attempt });
+                Adopted::Recorded
+            }
+            (AdoptionDecision::Completed, Some(Record { state: State::Completed { outcome, .. }, .. })) => {
+                Adopted::Completed { outcome: outcome.clone() }
+            }
+            (AdoptionDecision::InFlight(remaining), _) => Adopted::InFlight { remaining },
+            (AdoptionDecision::Mismatch, _) => Adopted::Mismatch,
+            (AdoptionDecision::Interrupt, Some(record)) => {
+                record.state = State::Interrupted;
+                Adopted::Interrupted
+            }
+            (AdoptionDecision::Completed | AdoptionDecision::Interrupt | AdoptionDecision::Interrupted, _) => {
+                Adopted::Interrupted
+            }
         }
     }
 
@@ -142,10 +176,18 @@ impl Store for MemoryStore {
         ready(holds.iter().map(|hold| self.shared.renew(hold, lease)).collect())
     }
 
-    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
-        let recorded = self.shared.complete(&hold, outcome, retention);
-        self.shared.announce(&hold.place);
+    fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
+        let place = request.hold.place.clone();
+        let recorded = self.shared.complete(request);
+        self.shared.announce(&place);
         ready(recorded)
+    }
+
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
+        let place = request.place.clone();
+        let adopted = self.shared.adopt(request);
+        self.shared.announce(&place);
+        ready(adopted)
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

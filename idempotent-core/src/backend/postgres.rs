@@ -49,7 +49,9 @@ use self::watch::Watch;
 use super::oneshot::channel;
 use super::remote::runtime;
 use crate::blocking::block_on;
-use crate::store::{Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError};
+use crate::store::{
+    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 use std::fmt;
@@ -215,8 +217,8 @@ impl Store for PostgresStore {
         ask(&self.shared.service, |ticket| Job::Renew(holds, lease, ticket))
     }
 
-    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
-        ask(&self.shared.writes, |ticket| Job::Complete(hold, outcome, retention, ticket))
+    fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
+        ask(&self.shared.writes, |ticket| Job::Complete(request, ticket))
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

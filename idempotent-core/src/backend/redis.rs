@@ -39,7 +39,9 @@ use self::watch::Watch;
 use super::oneshot::channel;
 use super::remote::runtime;
 use crate::blocking::block_on;
-use crate::store::{Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError};
+use crate::store::{
+    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+};
 use crate::underway::UNTAKEN;
 use ::redis::cluster::ClusterClient;
 use ::redis::{Client, IntoConnectionInfo};
@@ -189,8 +191,8 @@ impl Shared {
     }
 
     /// Asks, now.
-    fn complete(&self, hold: &Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'static, Recorded> {
-        let call = row::complete(self.ledger.names.of(&hold.place), hold, outcome, retention);
+    fn complete(&self, request: CompleteRequest) -> Answer<'static, Recorded> {
+        let call = row::complete(self.ledger.names.of(&request.hold.place), request);
         let ledger = self.ledger.clone();
         let mut driven = self.drive(|left| async move {
             let answer = ledger.line.call(&call, Repeat::Harmless).await;
@@ -318,8 +320,8 @@ impl Store for RedisStore {
         self.shared.ask(|ledger| async move { ledger.renew(holds, lease).await })
     }
 
-    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
-        self.shared.complete(&hold, outcome, retention)
+    fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
+        self.shared.complete(request)
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

@@ -40,7 +40,9 @@ use self::watch::{Poller, Watch};
 use self::writer::Writer;
 use crate::clock::WallClock;
 use crate::record::State;
-use crate::store::{Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError};
+use crate::store::{
+    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -218,10 +220,10 @@ impl Store for SqliteStore {
         self.ask(|ticket| Job::Renew(holds, lease, ticket))
     }
 
-    fn complete(&self, hold: Hold, outcome: Vec<u8>, retention: Option<Duration>) -> Answer<'_, Recorded> {
-        match self.shared.writer.at_once(outcome.len(), |ledger| ledger.complete(&hold, &outcome, retention)) {
+    fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
+        match self.shared.writer.at_once(request.outcome.len(), |ledger| ledger.complete(&request)) {
             Some(answer) => Box::pin(std::future::ready(answer)),
-            None => self.ask(|ticket| Job::Complete(hold, outcome, retention, ticket)),
+            None => self.ask(|ticket| Job::Complete(request, ticket)),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Subject;
 use crate::blocking::block_on;
 use crate::record::{OnInterruption, Owner};
-use crate::store::{Answer, Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, Store};
+use crate::store::{Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store};
 use futures_timer::Delay;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -173,7 +173,7 @@ impl Handle {
 
     #[track_caller]
     pub(super) fn complete(&self, hold: &Hold, outcome: &[u8], retention: Option<Duration>) -> Recorded {
-        answered("complete", self.0.complete(hold.clone(), outcome.to_vec(), retention))
+        answered("complete", self.0.complete(CompleteRequest::new(hold.clone(), outcome.to_vec()).retention(retention)))
     }
 
     #[track_caller]

@@ -2,7 +2,7 @@
 
 use super::Subject;
 use super::case::{Case, random, soon};
-use crate::store::{Claimed, Hold, Release};
+use crate::store::{Claimed, CompleteRequest, Hold, Release};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub fn a_release_is_made_though_nobody_awaits_it(subject: &dyn Subject) {
 pub fn an_outcome_is_recorded_though_nobody_awaits_it(subject: &dyn Subject) {
     let case = Case::new(subject);
     let hold = case.here.hold(&case.claim("key"));
-    drop(case.here.0.complete(hold, b"outcome".to_vec(), None));
+    drop(case.here.0.complete(CompleteRequest::new(hold, b"outcome".to_vec())));
     let claimed = soon("an outcome was forgotten with its answer", || {
         let claimed = case.there.claim(&case.claim("key"));
         (!matches!(claimed, Claimed::InFlight { .. })).then_some(claimed)

@@ -4,7 +4,7 @@ use super::Terms;
 use crate::blocking::block_on;
 use crate::context::Fence;
 use crate::report;
-use crate::store::{Answer, Hold, Store, StoreError};
+use crate::store::{Answer, CompleteRequest, Hold, Store, StoreError};
 use crate::underway::Underway;
 use std::collections::BTreeMap;
 use std::mem;
@@ -220,7 +220,7 @@ impl Inner {
         let mut is_in_vain = false;
         while let Some(mut one) = late.next() {
             let (hold, outcome) = (one.hold.clone(), one.outcome.clone());
-            let answer = ask(|| self.store.complete(hold, outcome, one.retention));
+            let answer = ask(|| self.store.complete(CompleteRequest::new(hold, outcome).retention(one.retention)));
             if let Err(error) = &answer {
                 one.tell(error);
             }

@@ -2,7 +2,7 @@
 
 use super::row;
 use crate::backend::oneshot::{Sender, channel};
-use crate::store::{Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, StoreError};
+use crate::store::{Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, StoreError};
 use crate::underway::{UNTAKEN, Underway};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(super) struct Page {
 /// One request.
 pub(super) enum Job {
     Claim(Claim, Ticket<Claimed>),
-    Complete(Hold, Vec<u8>, Option<Duration>, Ticket<Recorded>),
+    Complete(CompleteRequest, Ticket<Recorded>),
     Release(Hold, Release, Ticket<bool>),
     Renew(Vec<Hold>, Duration, Ticket<Vec<bool>>),
     Peek(Place, Ticket<Option<Glimpse>>),
@@ -84,14 +84,14 @@ impl Job {
     fn place(&self) -> Option<&Place> {
         match self {
             Self::Claim(claim, _) => Some(&claim.place),
-            Self::Complete(hold, ..) | Self::Release(hold, ..) => Some(&hold.place),
+            Self::Complete(CompleteRequest { hold, .. }, _) | Self::Release(hold, ..) => Some(&hold.place),
             Self::Peek(place, _) | Self::Forget(place, _) | Self::Resolve(place, ..) => Some(place),
             Self::Renew(..) | Self::List(..) | Self::Purge(..) | Self::Tell(..) | Self::Leave(_) => None,
         }
     }
 
     fn weight(&self) -> usize {
-        if let Self::Complete(_, outcome, ..) = self { outcome.len() } else { 0 }
+        if let Self::Complete(request, _) = self { request.outcome.len() } else { 0 }
     }
 
     /// Whether whoever asked has gone away, and wants nothing done.
@@ -125,8 +125,8 @@ impl Job {
                     _ => Settled::Done,
                 },
             },
-            Self::Complete(hold, outcome, retention, ticket) if ticket.reply.is_none() => {
-                Settled::Again(Self::Complete(hold, outcome, retention, ticket))
+            Self::Complete(request, ticket) if ticket.reply.is_none() => {
+                Settled::Again(Self::Complete(request, ticket))
             }
             Self::Complete(.., ticket) => done(ticket.deliver()),
             Self::Release(.., ticket) => done(ticket.deliver()),
@@ -303,7 +303,7 @@ mod tests {
     use super::{HEAVIEST, Job, MOST, Queued, Ticket, gather};
     use crate::backend::oneshot::{Receiver, channel};
     use crate::record::{OnInterruption, Owner};
-    use crate::store::{Claim, Claimed, Hold, Place};
+    use crate::store::{Claim, Claimed, CompleteRequest, Hold, Place};
     use std::collections::VecDeque;
     use std::time::Duration;
 
@@ -319,7 +319,7 @@ mod tests {
 
     fn complete(key: usize, bytes: usize) -> Queued {
         let hold = Hold { place: place(key), token: 1 };
-        Queued::new(Job::Complete(hold, vec![0; bytes], None, Ticket::new(channel().0)))
+        Queued::new(Job::Complete(CompleteRequest::new(hold, vec![0; bytes]), Ticket::new(channel().0)))
     }
 
     fn give_back(key: usize) -> Queued {

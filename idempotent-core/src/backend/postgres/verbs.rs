@@ -6,7 +6,7 @@ use super::row::{self, corrupt, micros};
 use super::sql;
 use crate::clock::Timestamp;
 use crate::record::{Completion, OnInterruption, Record, State, judge_completion};
-use crate::store::{Claim, Claimed, Glimpse, Hold, Place, Recorded, Standing, StoreError};
+use crate::store::{Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Standing, StoreError};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection, Error, PgConnection, Postgres, Row, query};
@@ -172,22 +172,22 @@ fn last_but_one(interrupted: OnInterruption) -> i64 {
 async fn complete(connection: &mut PgConnection, batch: &mut [Queued]) -> Result<Changed, Error> {
     let rows = {
         let jobs: Vec<_> = batch.iter().filter_map(|queued| as_complete(&queued.job)).collect();
-        if let [(hold, outcome, retention)] = jobs.as_slice() {
+        if let [CompleteRequest { hold, outcome, retention, .. }] = jobs.as_slice() {
             let statement = query(sql::COMPLETE)
                 .bind(row::held(&hold.place.scope).into_owned())
                 .bind(row::held(&hold.place.key).into_owned())
                 .bind(row::token(hold.token))
-                .bind(*outcome)
+                .bind(outcome.as_slice())
                 .bind(retention.map(micros));
             fetch(connection, statement).await?
         } else {
-            let (scopes, keys) = places(jobs.iter().map(|(hold, ..)| &hold.place));
+            let (scopes, keys) = places(jobs.iter().map(|request| &request.hold.place));
             let statement = query(sql::COMPLETES)
                 .bind(scopes)
                 .bind(keys)
-                .bind(jobs.iter().map(|(hold, ..)| row::token(hold.token)).collect::<Vec<_>>())
-                .bind(jobs.iter().map(|(_, outcome, _)| *outcome).collect::<Vec<&[u8]>>())
-                .bind(jobs.iter().map(|(.., retention)| retention.map(micros)).collect::<Vec<Option<i64>>>());
+                .bind(jobs.iter().map(|request| row::token(request.hold.token)).collect::<Vec<_>>())
+                .bind(jobs.iter().map(|request| request.outcome.as_slice()).collect::<Vec<&[u8]>>())
+                .bind(jobs.iter().map(|request| request.retention.map(micros)).collect::<Vec<Option<i64>>>());
             fetch(connection, statement).await?
         }
     };
@@ -197,12 +197,12 @@ async fn complete(connection: &mut PgConnection, batch: &mut [Queued]) -> Result
     let mut changed = Changed::new();
     for row in &rows {
         let (index, wrote) = about(row)?;
-        let Some(Queued { job: Job::Complete(hold, ..), .. }) = batch.get(index) else { continue };
+        let Some(Queued { job: Job::Complete(request, ..), .. }) = batch.get(index) else { continue };
         came_to[index] = if wrote {
-            changed.push(row::number(&hold.place));
+            changed.push(row::number(&request.hold.place));
             Some(Ok(Recorded::Done))
         } else {
-            row::record(row, 2).map(|(record, now)| unwritten(record, hold, now)).transpose()
+            row::record(row, 2).map(|(record, now)| unwritten(record, request, now)).transpose()
         };
     }
     for (queued, came_to) in batch.iter_mut().zip(came_to) {
@@ -213,13 +213,13 @@ async fn complete(connection: &mut PgConnection, batch: &mut [Queued]) -> Result
     Ok(changed)
 }
 
-fn as_complete(job: &Job) -> Option<(&Hold, &[u8], Option<Duration>)> {
-    if let Job::Complete(hold, outcome, retention, _) = job { Some((hold, outcome, *retention)) } else { None }
+fn as_complete(job: &Job) -> Option<&CompleteRequest> {
+    if let Job::Complete(request, _) = job { Some(request) } else { None }
 }
 
 /// What an outcome that was not written comes to; nothing where the record has changed since it was read.
-fn unwritten(record: Record, hold: &Hold, now: Timestamp) -> Option<Recorded> {
-    match (judge_completion(Some(&record), hold.token, now), record.state) {
+fn unwritten(record: Record, request: &CompleteRequest, now: Timestamp) -> Option<Recorded> {
+    match (judge_completion(Some(&record), request.hold.token, request.fingerprint, now), record.state) {
         (Completion::Record, _) => None,
         (Completion::Already, _) => Some(Recorded::Done),
         (Completion::Superseded, State::Completed { outcome, .. }) => Some(Recorded::Superseded { outcome }),

@@ -4,7 +4,7 @@ use super::doubt::{Doubt, Settled};
 use super::fault::UNREADABLE;
 use super::script::{CLAIM, COMPLETE, Call, DISCLAIM, FORGET, PEEK, RELEASE, RENEW, RESOLVE, Script};
 use crate::record::OnInterruption;
-use crate::store::{Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing, StoreError};
+use crate::store::{Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, StoreError};
 use ::redis::Value;
 use std::time::Duration;
 
@@ -68,8 +68,16 @@ pub(super) fn renew(name: Vec<u8>, hold: &Hold, lease: Duration) -> Call {
     Call { forced: true, ..call(&RENEW, name, &hold.place, vec![number(hold.token), span(lease)]) }
 }
 
-pub(super) fn complete(name: Vec<u8>, hold: &Hold, outcome: Vec<u8>, kept: Option<Duration>) -> Call {
-    Call { forced: true, ..call(&COMPLETE, name, &hold.place, vec![number(hold.token), outcome, retention(kept)]) }
+pub(super) fn complete(name: Vec<u8>, request: CompleteRequest) -> Call {
+    let CompleteRequest { hold, fingerprint, outcome, retention: kept } = request;
+    let more = vec![
+        number(hold.token),
+        outcome,
+        retention(kept),
+        number(u8::from(fingerprint.is_some())),
+        fingerprint.unwrap_or_default().to_vec(),
+    ];
+    Call { forced: true, ..call(&COMPLETE, name, &hold.place, more) }
 }
 
 pub(super) fn release(name: Vec<u8>, hold: &Hold, how: Release) -> Call {

@@ -3,14 +3,14 @@
 use super::fault::Fault;
 use super::ledger::Ledger;
 use crate::backend::oneshot::{Sender, channel};
-use crate::store::{Claim, Claimed, Hold, Place, Recorded, Release, StoreError};
+use crate::store::{Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, StoreError};
 use std::time::Duration;
 
 /// One request.
 pub(super) enum Job {
     Claim(Claim, Ticket<Claimed>),
     Renew(Vec<Hold>, Duration, Ticket<Vec<bool>>),
-    Complete(Hold, Vec<u8>, Option<Duration>, Ticket<Recorded>),
+    Complete(CompleteRequest, Ticket<Recorded>),
     Release(Hold, Release, Ticket<bool>),
     Forget(Place, Ticket<bool>),
     Resolve(Place, Vec<u8>, Option<Duration>, Ticket<bool>),
@@ -65,7 +65,7 @@ impl Job {
             }
             Self::Claim(claim, ticket) => ticket.fill(ledger.claim(claim)),
             Self::Renew(holds, lease, ticket) => ticket.fill(ledger.renew(holds, *lease)),
-            Self::Complete(hold, outcome, retention, ticket) => ticket.fill(ledger.complete(hold, outcome, *retention)),
+            Self::Complete(request, ticket) => ticket.fill(ledger.complete(request)),
             Self::Release(hold, how, ticket) => ticket.fill(ledger.release(hold, *how)),
             Self::Forget(place, ticket) => ticket.fill(ledger.forget(place)),
             Self::Resolve(place, outcome, retention, ticket) => ticket.fill(ledger.resolve(place, outcome, *retention)),

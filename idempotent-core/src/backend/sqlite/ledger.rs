@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::row::{self, Held, Ruling};
 use crate::clock::{Timestamp, WallClock};
 use crate::record::{Completion, Record, State, judge_completion};
-use crate::store::{Claim, Claimed, Hold, Place, Recorded, Release};
+use crate::store::{Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release};
 use rusqlite::{CachedStatement, Connection, Params, Row, params};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -96,17 +96,13 @@ impl<'t> Ledger<'t> {
         Ok(last - count + 1)
     }
 
-    pub(super) fn complete(
-        &mut self,
-        hold: &Hold,
-        outcome: &[u8],
-        retention: Option<Duration>,
-    ) -> Result<Recorded, Fault> {
+    pub(super) fn complete(&mut self, request: &CompleteRequest) -> Result<Recorded, Fault> {
+        let CompleteRequest { hold, fingerprint, outcome, retention } = request;
         let now = self.clock.now();
         let found = row::find(self.connection, &hold.place)?;
-        match (judge_completion(found.as_ref().map(|found| &found.record), hold.token, now), found) {
+        match (judge_completion(found.as_ref().map(|found| &found.record), hold.token, *fingerprint, now), found) {
             (Completion::Record, Some(Held { id, .. })) => {
-                self.execute(COMPLETE, params![ends(now, retention), outcome, id])?;
+                self.execute(COMPLETE, params![ends(now, *retention), outcome, id])?;
                 self.changed.push(hold.place.clone());
                 Ok(Recorded::Done)
             }

@@ -11,7 +11,7 @@ mod writing;
 use super::{SqliteOptions, SqliteStore, Synchronous};
 use crate::clock::{ManualClock, WallClock};
 use crate::record::{OnInterruption, Owner};
-use crate::store::{Claim, Claimed, Hold, Place, Recorded, Store};
+use crate::store::{Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Store};
 use futures_lite::future::block_on;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ fn granted(store: &SqliteStore, claim: Claim) -> Hold {
 }
 
 fn complete(store: &SqliteStore, hold: &Hold, outcome: &[u8]) -> Recorded {
-    block_on(store.complete(hold.clone(), outcome.to_vec(), None)).expect("an answer")
+    block_on(store.complete(CompleteRequest::new(hold.clone(), outcome.to_vec()))).expect("an answer")
 }
 
 fn completed(outcome: &[u8]) -> Claimed {

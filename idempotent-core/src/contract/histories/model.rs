@@ -167,7 +167,7 @@ impl<'a> Model<'a> {
         let now = self.now();
         let answer = store.complete(hold, &outcome, retention);
         let record = self.records.get_mut(&key);
-        let recorded = match (judge_completion(record.as_deref(), hold.token, now), record) {
+        let recorded = match (judge_completion(record.as_deref(), hold.token, None, now), record) {
             (Completion::Record, Some(record)) => {
                 record.state = State::Completed { outcome, ends: retention.map(|span| now.after(span)) };
                 Recorded::Done

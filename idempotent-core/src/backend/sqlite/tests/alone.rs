@@ -4,7 +4,7 @@ use super::{Folder, claim, complete, granted, place, quick, soon};
 use crate::backend::sqlite::desk::IN_A_ROW;
 use crate::backend::sqlite::{SqliteOptions, SqliteStore};
 use crate::blocking;
-use crate::store::{Claimed, Hold, Recorded, Store};
+use crate::store::{Claimed, CompleteRequest, Hold, Recorded, Store};
 use futures_lite::future::{block_on, poll_once};
 
 fn writes_itself(store: &SqliteStore, key: &str) -> bool {
@@ -20,7 +20,7 @@ fn the_first_poll_answers_who_is_alone() {
     let claimed = block_on(poll_once(store.claim(claim("k", 1)))).expect("at once").expect("an answer");
     let Claimed::Granted { token, .. } = claimed else { panic!("not granted but {claimed:?}") };
     let hold = Hold { place: place("k"), token };
-    let recorded = block_on(poll_once(store.complete(hold, b"paid".to_vec(), None))).expect("at once");
+    let recorded = block_on(poll_once(store.complete(CompleteRequest::new(hold, b"paid".to_vec())))).expect("at once");
     assert_eq!(recorded.expect("an answer"), Recorded::Done);
     assert!(store.shared.writer.is_idle());
 }
@@ -41,7 +41,12 @@ fn a_task_writes_no_large_outcome() {
     let store = folder.open();
     let hold = granted(&store, claim("k", 1));
     let large = vec![0; 1 << 20];
-    let record = || store.shared.writer.at_once(large.len(), |ledger| ledger.complete(&hold, &large, None));
+    let record = || {
+        store
+            .shared
+            .writer
+            .at_once(large.len(), |ledger| ledger.complete(&CompleteRequest::new(hold.clone(), large.clone())))
+    };
     assert!(record().is_none());
     assert!(blocking::block_on(async { record() }).is_some());
 }

@@ -5,7 +5,7 @@ use crate::backend::memory::MemoryStore;
 use crate::backend::sqlite::{SqliteOptions, SqliteStore};
 use crate::clock::{ManualClock, WallClock};
 use crate::record::{OnInterruption, Owner};
-use crate::store::{Claim, Claimed, Glimpse, Hold, Place, Release, Standing, Store, StoreError};
+use crate::store::{Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Release, Standing, Store, StoreError};
 use futures_lite::future::block_on;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
@@ -154,7 +154,9 @@ impl World {
             Step::Complete { hold, outcome, retention } => {
                 let Some(hold) = self.hold(hold) else { return };
                 self.same(|store, rename| {
-                    block_on(store.complete(rename(hold.clone()), vec![outcome], retention.map(seconds)))
+                    block_on(store.complete(
+                        CompleteRequest::new(rename(hold.clone()), vec![outcome]).retention(retention.map(seconds)),
+                    ))
                 });
             }
             Step::Release { hold, how } => {

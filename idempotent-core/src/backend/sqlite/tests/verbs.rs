@@ -4,7 +4,7 @@ use super::{Folder, LEASE, bare, claim, complete, completed, granted, place};
 use crate::backend::sqlite::SqliteStore;
 use crate::clock::ManualClock;
 use crate::record::{OnInterruption, Owner};
-use crate::store::{Claim, Claimed, Glimpse, Hold, Recorded, Release, Standing, Store};
+use crate::store::{Claim, Claimed, CompleteRequest, Glimpse, Hold, Recorded, Release, Standing, Store};
 use futures_lite::future::block_on;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +96,11 @@ fn retention_is_kept_when_reading() {
     let store = folder.open_with_clock(&clock);
     let hold = granted(&store, claim("k", 1));
     let day = Duration::from_hours(24);
-    assert_eq!(block_on(store.complete(hold.clone(), b"x".to_vec(), Some(day))).expect("an answer"), Recorded::Done);
+    assert_eq!(
+        block_on(store.complete(CompleteRequest::new(hold.clone(), b"x".to_vec()).retention(Some(day))))
+            .expect("an answer"),
+        Recorded::Done
+    );
     clock.advance(Duration::from_micros(24 * 3_600_000_000 - 1));
     assert_eq!(block_on(store.claim(claim("k", 2))).expect("an answer"), completed(b"x"));
     clock.advance(Duration::from_micros(1));
@@ -130,7 +134,7 @@ fn records_are_there_after_the_file_was_closed() {
     for index in 0..100 {
         let hold = granted(&store, claim(&index.to_string(), 1));
         // Not waited for: closing does.
-        answers.push(store.complete(hold, b"kept".to_vec(), None));
+        answers.push(store.complete(CompleteRequest::new(hold, b"kept".to_vec())));
     }
     drop(answers);
     drop(store);
@@ -173,7 +177,7 @@ fn only_what_ended_is_purged() {
     let store = folder.open_with_clock(&clock);
     for index in 0..600 {
         let hold = granted(&store, claim(&format!("ended {index}"), 1));
-        drop(store.complete(hold, Vec::new(), Some(Duration::from_secs(1))));
+        drop(store.complete(CompleteRequest::new(hold, Vec::new()).retention(Some(Duration::from_secs(1)))));
     }
     complete(&store, &granted(&store, claim("for ever", 1)), b"");
     granted(&store, claim("in flight", 1));
@@ -210,7 +214,7 @@ fn a_record_that_cannot_be_read_is_an_error_and_nothing_else() {
         let error = block_on(store.claim(claim("k", 2))).expect_err(damage);
         assert!(error.to_string().contains("not one that this version can read"), "{error}");
         block_on(store.peek(place("k"))).expect_err(damage);
-        block_on(store.complete(hold.clone(), Vec::new(), None)).expect_err(damage);
+        block_on(store.complete(CompleteRequest::new(hold.clone(), Vec::new()))).expect_err(damage);
         // Others are served, and an operator can take it away.
         granted(&store, claim("other", 1));
         assert!(block_on(store.forget(place("k"))).expect("an answer"), "{damage}");

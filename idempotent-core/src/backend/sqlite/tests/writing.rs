@@ -2,7 +2,7 @@
 
 use super::{Folder, claim, complete, completed, granted, place, soon};
 use crate::backend::sqlite::{SqliteOptions, SqliteStore, Synchronous};
-use crate::store::{Claimed, Hold, Recorded, Release, Standing, Store};
+use crate::store::{Claimed, CompleteRequest, Hold, Recorded, Release, Standing, Store};
 use futures_lite::future::{block_on, poll_once};
 use rusqlite::Connection;
 use std::path::Path;
@@ -33,7 +33,8 @@ fn what_queued_is_written_together() {
     let other = folder.bare();
     lock(&other);
     let before = commits(&folder.file());
-    let answers: Vec<_> = holds.into_iter().map(|hold| store.complete(hold, b"x".to_vec(), None)).collect();
+    let answers: Vec<_> =
+        holds.into_iter().map(|hold| store.complete(CompleteRequest::new(hold, b"x".to_vec()))).collect();
     unlock(&other);
     for answer in answers {
         assert_eq!(block_on(answer).expect("an answer"), Recorded::Done);
@@ -181,7 +182,7 @@ fn what_nobody_waits_for_is_written_when_the_file_is_free_again() {
     let other = folder.bare();
     lock(&other);
     drop(store.release(freed, Release::Free));
-    drop(store.complete(done, b"paid".to_vec(), None));
+    drop(store.complete(CompleteRequest::new(done, b"paid".to_vec())));
     let refused = block_on(store.claim(claim("new", 1))).expect_err("the file is locked");
     assert!(refused.to_string().contains("busy_timeout"), "{refused}");
     thread::sleep(Duration::from_millis(150));
