@@ -6,7 +6,13 @@
 //! | 1 | `v`: a value follows, as JSON; `t`: a tombstone, the outcome could not be kept |
 //!
 //! This is frozen per major version.
+//!
+//! An outcome is what comes back: one that its JSON would change is recorded as a tombstone, and not as another outcome.
 
+mod faithful;
+
+use crate::report;
+use faithful::Checked;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -45,13 +51,49 @@ impl std::error::Error for Unreadable {
     }
 }
 
-/// The bytes of an outcome; a tombstone where it cannot be encoded or is larger than `max` bytes.
-pub(crate) fn encode(value: &impl Serialize, max: usize) -> Vec<u8> {
-    let mut bytes = vec![VERSION, VALUE];
-    match serde_json::to_writer(&mut bytes, value) {
-        Ok(()) if bytes.len() <= max => bytes,
-        _ => tombstone(),
+/// Why an outcome is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unkept {
+    /// It has more bytes than are kept.
+    TooLarge,
+    /// It cannot be written, or JSON would bring back something else.
+    Unwritable,
+    /// What was written cannot be read as the same type.
+    Unreadable,
+}
+
+impl Unkept {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge => "it is larger than any outcome that is kept",
+            Self::Unwritable => {
+                "JSON does not bring it back: a `Some` of nothing, a number that is not finite, a map whose keys are no text, or a failing `Serialize`"
+            }
+            Self::Unreadable => "its `Deserialize` does not read what its `Serialize` writes",
+        }
     }
+}
+
+/// The bytes of an outcome of at most `max` bytes, where every answer from the record will be that outcome.
+fn encode<T: Serialize + DeserializeOwned>(value: &T, max: usize) -> Result<Vec<u8>, Unkept> {
+    let bytes = write(value, max)?;
+    decode::<T>(&bytes).map_err(|_| Unkept::Unreadable)?;
+    Ok(bytes)
+}
+
+/// As [`encode`], for a value that only another program reads.
+pub(crate) fn write<T: Serialize>(value: &T, max: usize) -> Result<Vec<u8>, Unkept> {
+    let mut bytes = vec![VERSION, VALUE];
+    serde_json::to_writer(&mut bytes, &Checked::new(value)).map_err(|_| Unkept::Unwritable)?;
+    if bytes.len() <= max { Ok(bytes) } else { Err(Unkept::TooLarge) }
+}
+
+/// The record of an outcome of the operation `scope`: a tombstone, and a warning, where it is not kept.
+pub(crate) fn record<T: Serialize + DeserializeOwned>(value: &T, max: usize, scope: &str) -> Vec<u8> {
+    encode(value, max).unwrap_or_else(|why| {
+        report::unkept(scope, why.as_str());
+        tombstone()
+    })
 }
 
 /// The record of an outcome that was not kept.
@@ -70,21 +112,50 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable>
 
 #[cfg(test)]
 mod tests {
-    use super::{Unreadable, decode, encode, tombstone};
+    use super::{Unkept, Unreadable, decode, encode, record, tombstone, write};
 
     #[test]
     fn an_outcome_is_read_as_it_was_written() {
-        let bytes = encode(&("paid", 500), 1024);
+        let bytes = record(&("paid".to_owned(), 500), 1024, "codec.test");
         assert_eq!(bytes, b"\x01v[\"paid\",500]");
         assert!(matches!(decode::<(String, u32)>(&bytes), Ok((text, 500)) if text == "paid"));
     }
 
     #[test]
     fn what_is_too_large_or_has_no_json_is_a_tombstone() {
-        assert_eq!(encode(&"x".repeat(100), 50), tombstone());
-        assert_eq!(encode(&std::collections::HashMap::from([((1, 2), 3)]), 1024), tombstone());
+        assert_eq!(encode(&"x".repeat(100), 50), Err(Unkept::TooLarge));
+        let map = std::collections::HashMap::from([((1, 2), 3)]);
+        assert_eq!(encode(&map, 1024), Err(Unkept::Unwritable));
+        assert_eq!(record(&map, 1024, "codec.test"), tombstone());
         assert_eq!(tombstone(), b"\x01t");
         assert!(matches!(decode::<u8>(&tombstone()), Err(Unreadable::Tombstone)));
+    }
+
+    #[test]
+    fn what_json_changes_is_not_written() {
+        assert_eq!(write(&Some(()), 1024), Err(Unkept::Unwritable));
+        assert_eq!(write(&Some(None::<u8>), 1024), Err(Unkept::Unwritable));
+        assert_eq!(write(&f64::NAN, 1024), Err(Unkept::Unwritable));
+        assert_eq!(write(&Some(Some(1)), 1024).as_deref(), Ok(&b"\x01v1"[..]));
+        assert_eq!(write(&(None::<()>, ()), 1024).as_deref(), Ok(&b"\x01v[null,null]"[..]));
+    }
+
+    #[test]
+    fn a_number_comes_back_to_its_last_bit() {
+        let number = 31.245_270_191_439_438_f64;
+        let bytes = encode(&number, 1024);
+        let read = bytes.ok().and_then(|bytes| decode::<f64>(&bytes).ok());
+        assert_eq!(read.map(f64::to_bits), Some(number.to_bits()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_found_when_it_is_written() {
+        #[derive(serde::Serialize, serde::Deserialize)]
+        #[serde(tag = "kind")]
+        enum Tagged {
+            Large { number: i128 },
+        }
+        assert_eq!(encode(&Tagged::Large { number: 7 }, 1024), Err(Unkept::Unreadable));
     }
 
     #[test]

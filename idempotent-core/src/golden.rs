@@ -128,7 +128,7 @@ fn downstream_keys() {
 
 #[cfg(feature = "durable")]
 mod outcomes {
-    use crate::codec::{decode, encode, tombstone};
+    use crate::codec::{decode, record, tombstone};
     use serde::{Deserialize, Serialize};
     use std::collections::BTreeMap;
     use std::fmt::Debug;
@@ -150,7 +150,7 @@ mod outcomes {
     /// Today's bytes are the golden ones, and the golden ones are read as today's value.
     #[track_caller]
     fn same<T: Serialize + for<'de> Deserialize<'de> + PartialEq + Debug>(value: &T, golden: &[u8]) {
-        assert_eq!(String::from_utf8_lossy(&encode(value, 1024)), String::from_utf8_lossy(golden));
+        assert_eq!(String::from_utf8_lossy(&record(value, 1024, "golden")), String::from_utf8_lossy(golden));
         assert!(matches!(decode::<T>(golden), Ok(read) if read == *value), "{value:?} is not read from its bytes");
     }
 

@@ -1,7 +1,7 @@
 //! What an operator does with the records of a store.
 
 use crate::blocking::block_on;
-use crate::codec::{encode, tombstone};
+use crate::codec::write;
 use crate::error::{Error, ErrorKind};
 use crate::key::ToKey;
 use crate::lease::SharedStore;
@@ -123,10 +123,10 @@ impl Records {
             Retention::Forever => None,
             Retention::For(span) => Some(span),
         };
-        let outcome = encode(outcome, MAX_RESOLUTION);
-        if outcome == tombstone() {
-            return Err(Error::detailed(ErrorKind::Codec, here, "the outcome has no JSON, or more than 16 MiB of it"));
-        }
+        let outcome = write(outcome, MAX_RESOLUTION).map_err(|_| {
+            let why = "JSON does not bring the outcome back, or there are more than 16 MiB of it";
+            Error::detailed(ErrorKind::Codec, here, why)
+        })?;
         answer(here, self.store.store().resolve(place, outcome, retention))
     }
 

@@ -105,3 +105,12 @@ pub(crate) fn unrecorded(scope: &str, key: &str, error: &dyn std::error::Error) 
     #[cfg(not(feature = "tracing"))]
     let _ = (scope, key, error);
 }
+
+/// Says that an outcome is recorded as done and not kept, and why; never the outcome.
+#[cfg(feature = "durable")]
+pub(crate) fn unkept(scope: &str, why: &'static str) {
+    #[cfg(feature = "tracing")]
+    traces::unkept(scope, why);
+    #[cfg(not(feature = "tracing"))]
+    let _ = (scope, why);
+}

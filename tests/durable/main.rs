@@ -6,6 +6,8 @@
 #[cfg(feature = "tokio")]
 mod detached;
 mod odd;
+#[cfg(feature = "macros")]
+mod outcomes;
 
 use idempotently::backend::memory::MemoryStore;
 use idempotently::store::{Claim, Claimed, CompleteRequest, Hold, Place, Release, Standing, Store};

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use house::House;
 
 /// The rooms of `idempotent-core`, floor by floor.
-const FLOORS: [&[&str]; 7] = [
-    &["clock", "error", "key", "observe", "policy", "scopes", "span", "sync", "underway"],
-    &["blocking", "codec", "context", "flight", "record", "report"],
-    &["store", "table"],
+const FLOORS: [&[&str]; 8] = [
+    &["clock", "error", "key", "observe", "policy", "random", "scopes", "span", "sync", "underway"],
+    &["blocking", "context", "flight", "record", "report"],
+    &["codec", "table"],
+    &["store"],
     &["backend", "contract", "lease", "outcome", "realm"],
     &["engine", "installed", "transaction"],
     &["operation", "records", "shutdown", "testing"],

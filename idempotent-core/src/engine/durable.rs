@@ -10,7 +10,7 @@ use super::detached::{runtime, spawn};
 use super::errand::{Errand, Finished, Sought};
 use super::leading::Leading;
 use crate::blocking::block_on;
-use crate::codec::encode;
+use crate::codec::record;
 use crate::context::enter;
 use crate::error::Error;
 #[cfg(feature = "tokio")]
@@ -42,10 +42,10 @@ enum Ending<T> {
     Release,
 }
 
-fn ending<T: Serialize>(settled: Settled<T>, max_outcome: usize) -> Ending<T> {
+fn ending<T: Serialize + DeserializeOwned>(settled: Settled<T>, max_outcome: usize, scope: &str) -> Ending<T> {
     match settled {
         Settled::Kept(kept) => {
-            let bytes = encode(&kept, max_outcome);
+            let bytes = record(&kept, max_outcome, scope);
             Ending::Record(kept, bytes)
         }
         Settled::Shared(shared) => Ending::Share(shared),
@@ -188,7 +188,7 @@ where
     place.begins(held.attempt());
     let entered = lead.enter();
     let outcome = body();
-    let ending = ending(keep.settle(&outcome), errand.max_outcome);
+    let ending = ending(keep.settle(&outcome), errand.max_outcome, errand.scope);
     drop(entered);
     let instead = match ending {
         Ending::Record(kept, bytes) => {
@@ -344,10 +344,10 @@ where
 {
     place.begins(held.as_ref().map_or(1, Held::attempt));
     let is_recorded = held.is_some();
-    let max_outcome = errand.max_outcome;
+    let (max_outcome, scope) = (errand.max_outcome, errand.scope);
     let (outcome, ending, lead) = {
         let mut leading = pin!(leading);
-        let judge = move |outcome: &Ret| is_recorded.then(|| ending(keep.settle(outcome), max_outcome));
+        let judge = move |outcome: &Ret| is_recorded.then(|| ending(keep.settle(outcome), max_outcome, scope));
         poll_fn(move |cx| leading.as_mut().poll_body(cx, &judge)).await
     };
     let mut how = How::Executed;

@@ -42,3 +42,13 @@ pub(super) fn unrecorded(scope: &str, key: &str, error: &dyn std::error::Error) 
         "the store could not be reached, so an outcome is not recorded yet; it is tried again until it is",
     );
 }
+
+#[cfg(feature = "durable")]
+pub(super) fn unkept(scope: &str, why: &'static str) {
+    tracing::warn!(
+        target: "idempotently",
+        operation = scope,
+        error = why,
+        "an outcome is not kept: its caller has it, and later calls with the key are refused as `OutcomeLost`",
+    );
+}

@@ -5,7 +5,7 @@ use super::cause::Contention;
 use super::connection::Verbs;
 use super::ledger;
 use crate::backend::marker::{Found, Request, Trouble};
-use crate::codec::{Unreadable, decode, encode};
+use crate::codec::{Unreadable, decode, record};
 use crate::context::{Fence, Frame, enter};
 use crate::error::{Error, ErrorKind};
 use crate::observe::How;
@@ -60,13 +60,17 @@ pub struct Running<Ret, K> {
 
 /// What is made of an outcome, known when the call begins: so a type that does not do is reported once.
 struct By<Ret, K> {
-    encoded: fn(&K, &Ret, usize) -> Option<Vec<u8>>,
+    encoded: fn(&K, &Ret, usize, &str) -> Option<Vec<u8>>,
     has_failed: fn(&Ret) -> bool,
 }
 
 /// The bytes of an outcome, where it is kept.
-fn encoded<Ret, K: Keep<Ret, Kept: Serialize>>(keep: &K, outcome: &Ret, most: usize) -> Option<Vec<u8>> {
-    if let Settled::Kept(kept) = keep.settle(outcome) { Some(encode(&kept, most)) } else { None }
+fn encoded<Ret, K>(keep: &K, outcome: &Ret, most: usize, scope: &str) -> Option<Vec<u8>>
+where
+    K: Keep<Ret, Kept: Serialize + DeserializeOwned>,
+{
+    let Settled::Kept(kept) = keep.settle(outcome) else { return None };
+    Some(record(&kept, most, scope))
 }
 
 struct Hold {
@@ -186,7 +190,7 @@ impl<Ret, K> Running<Ret, K> {
             return outcome;
         };
         let entered = enter(Some(&mut errand.frame));
-        let bytes = (self.by.encoded)(&self.plan.keep, &outcome, errand.max_outcome);
+        let bytes = (self.by.encoded)(&self.plan.keep, &outcome, errand.max_outcome, errand.scope);
         drop(entered);
         self.place.kept(bytes.is_some());
         if let Some(bytes) = bytes {

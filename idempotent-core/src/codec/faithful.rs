@@ -1,0 +1,250 @@
+//! A serializer that refuses what JSON does not bring back.
+//!
+//! It passes everything on to the serializer inside, so the bytes are the same. JSON has no word for `Some`, so a `Some`
+//! whose content is written as `null` would be read as `None`; and it writes `null` for a number that is not finite.
+
+use serde::ser::{
+    Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+use std::fmt::Display;
+
+/// Why a value is not written.
+const NULL_IN_SOME: &str = "a `Some` that is written as `null`";
+const NOT_FINITE: &str = "a number that is not finite";
+
+/// A value to be written by a [`Faithful`] serializer.
+pub(super) struct Checked<'a, T: ?Sized> {
+    value: &'a T,
+    in_some: bool,
+}
+
+impl<'a, T: ?Sized> Checked<'a, T> {
+    pub(super) fn new(value: &'a T) -> Self {
+        Self { value, in_some: false }
+    }
+}
+
+impl<T: Serialize + ?Sized> Serialize for Checked<'_, T> {
+    fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(Faithful { inner, in_some: self.in_some })
+    }
+}
+
+struct Faithful<S> {
+    inner: S,
+    /// The value is the content of a `Some`, with no more than newtypes between.
+    in_some: bool,
+}
+
+impl<S: Serializer> Faithful<S> {
+    /// The serializer inside, for what it writes as `null`.
+    fn null(self) -> Result<S, S::Error> {
+        if self.in_some { Err(S::Error::custom(NULL_IN_SOME)) } else { Ok(self.inner) }
+    }
+}
+
+/// Passes on what needs no look.
+macro_rules! plain {
+    ($($method:ident: $type:ty),* $(,)?) => {
+        $(
+            fn $method(self, value: $type) -> Result<S::Ok, S::Error> {
+                self.inner.$method(value)
+            }
+        )*
+    };
+}
+
+impl<S: Serializer> Serializer for Faithful<S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+    type SerializeSeq = Parts<S::SerializeSeq>;
+    type SerializeTuple = Parts<S::SerializeTuple>;
+    type SerializeTupleStruct = Parts<S::SerializeTupleStruct>;
+    type SerializeTupleVariant = Parts<S::SerializeTupleVariant>;
+    type SerializeMap = Parts<S::SerializeMap>;
+    type SerializeStruct = Parts<S::SerializeStruct>;
+    type SerializeStructVariant = Parts<S::SerializeStructVariant>;
+
+    plain! {
+        serialize_bool: bool, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
+        if value.is_finite() { self.inner.serialize_f32(value) } else { Err(S::Error::custom(NOT_FINITE)) }
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
+        if value.is_finite() { self.inner.serialize_f64(value) } else { Err(S::Error::custom(NOT_FINITE)) }
+    }
+
+    fn serialize_none(self) -> Result<S::Ok, S::Error> {
+        self.null()?.serialize_none()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        self.inner.serialize_some(&Checked { value, in_some: true })
+    }
+
+    fn serialize_unit(self) -> Result<S::Ok, S::Error> {
+        self.null()?.serialize_unit()
+    }
+
+    fn serialize_unit_struct(self, name: &'static str) -> Result<S::Ok, S::Error> {
+        self.null()?.serialize_unit_struct(name)
+    }
+
+    fn serialize_unit_variant(self, name: &'static str, index: u32, variant: &'static str) -> Result<S::Ok, S::Error> {
+        self.inner.serialize_unit_variant(name, index, variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<S::Ok, S::Error> {
+        self.inner.serialize_newtype_struct(name, &Checked { value, in_some: self.in_some })
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        self.inner.serialize_newtype_variant(name, index, variant, &Checked::new(value))
+    }
+
+    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
+        self.inner.serialize_seq(len).map(Parts)
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, S::Error> {
+        self.inner.serialize_tuple(len).map(Parts)
+    }
+
+    fn serialize_tuple_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct, S::Error> {
+        self.inner.serialize_tuple_struct(name, len).map(Parts)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeTupleVariant, S::Error> {
+        self.inner.serialize_tuple_variant(name, index, variant, len).map(Parts)
+    }
+
+    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
+        self.inner.serialize_map(len).map(Parts)
+    }
+
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeStruct, S::Error> {
+        self.inner.serialize_struct(name, len).map(Parts)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeStructVariant, S::Error> {
+        self.inner.serialize_struct_variant(name, index, variant, len).map(Parts)
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        self.inner.collect_str(value)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+/// What a value of several parts is written with.
+struct Parts<S>(S);
+
+/// The parts that have no name.
+macro_rules! unnamed {
+    ($($part:ident: $method:ident),* $(,)?) => {
+        $(
+            impl<S: $part> $part for Parts<S> {
+                type Ok = S::Ok;
+                type Error = S::Error;
+
+                fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
+                    self.0.$method(&Checked::new(value))
+                }
+
+                fn end(self) -> Result<S::Ok, S::Error> {
+                    self.0.end()
+                }
+            }
+        )*
+    };
+}
+
+/// The parts that have a name.
+macro_rules! named {
+    ($($part:ident),* $(,)?) => {
+        $(
+            impl<S: $part> $part for Parts<S> {
+                type Ok = S::Ok;
+                type Error = S::Error;
+
+                fn serialize_field<T: Serialize + ?Sized>(
+                    &mut self,
+                    name: &'static str,
+                    value: &T,
+                ) -> Result<(), S::Error> {
+                    self.0.serialize_field(name, &Checked::new(value))
+                }
+
+                fn skip_field(&mut self, name: &'static str) -> Result<(), S::Error> {
+                    self.0.skip_field(name)
+                }
+
+                fn end(self) -> Result<S::Ok, S::Error> {
+                    self.0.end()
+                }
+            }
+        )*
+    };
+}
+
+unnamed! {
+    SerializeSeq: serialize_element,
+    SerializeTuple: serialize_element,
+    SerializeTupleStruct: serialize_field,
+    SerializeTupleVariant: serialize_field,
+}
+
+named! { SerializeStruct, SerializeStructVariant }
+
+impl<S: SerializeMap> SerializeMap for Parts<S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+
+    // A key is a string in JSON, or refused.
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), S::Error> {
+        self.0.serialize_key(key)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
+        self.0.serialize_value(&Checked::new(value))
+    }
+
+    fn serialize_entry<K: Serialize + ?Sized, V: Serialize + ?Sized>(
+        &mut self,
+        key: &K,
+        value: &V,
+    ) -> Result<(), S::Error> {
+        self.0.serialize_entry(key, &Checked::new(value))
+    }
+
+    fn end(self) -> Result<S::Ok, S::Error> {
+        self.0.end()
+    }
+}
