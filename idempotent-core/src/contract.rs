@@ -242,7 +242,7 @@ mod tests {
     #[cfg(feature = "sqlite")]
     impl Folder {
         fn new() -> Self {
-            let path = std::env::temp_dir().join(format!("idempotently-contract-{:016x}", super::case::random()));
+            let path = std::env::temp_dir().join(format!("idempotently-contract-{:016x}", crate::random::number()));
             if let Err(error) = std::fs::create_dir_all(&path) {
                 panic!("no folder for the test: {error}");
             }

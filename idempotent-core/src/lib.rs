@@ -28,6 +28,8 @@ mod observe;
 mod operation;
 mod outcome;
 mod policy;
+#[cfg(feature = "durable")]
+mod random;
 #[cfg(feature = "testing")]
 mod realm;
 #[cfg(feature = "durable")]

@@ -67,6 +67,13 @@ impl House {
         }
     }
 
+    /// The files that take a hasher's seed from the standard library: it is one for each thread, and two processes that
+    /// were forked from one have the same.
+    pub(crate) fn guesses(&self) -> Vec<String> {
+        let guesses = |source: &&Source| source.names_of("std").iter().flatten().any(|part| part == "RandomState");
+        self.sources.iter().filter(guesses).map(|source| source.path.display().to_string()).collect()
+    }
+
     /// The root declares rooms and re-exports names, and defines no more than functions with one of these attributes.
     pub(crate) fn defined_in_the_root(&self, attributes: &[&str]) -> Vec<String> {
         let roots = self.sources.iter().filter(|source| source.module().is_empty());
@@ -203,6 +210,19 @@ mod tests {
     #[test]
     fn a_room_without_a_floor_is_found() {
         assert_eq!(house("").off_the_floors(&[&["cellar"]]).len(), 1);
+    }
+
+    #[test]
+    fn a_seed_of_the_standard_library_is_found() {
+        for text in [
+            "use std::hash::RandomState;",
+            "use std::hash::{BuildHasher, RandomState};",
+            "fn f() -> u64 { std::collections::hash_map::RandomState::new().hash_one(1) }",
+            "fn f() { use std::hash::{self, RandomState as Seed}; }",
+        ] {
+            assert_eq!(root(text).guesses().len(), 1, "{text}");
+        }
+        assert!(root("use foldhash::fast::RandomState; use std::hash::BuildHasher;").guesses().is_empty());
     }
 
     #[test]

@@ -39,6 +39,13 @@ fn every_room_of_the_core_knows_only_floors_below() {
     assert_none(core.bad_habits());
 }
 
+/// Ids that two processes share would let two bodies run at once.
+#[test]
+fn random_numbers_come_from_the_operating_system() {
+    let core = House::read(&at("idempotent-core/src"));
+    assert_eq!(core.guesses(), ["random.rs"], "use `crate::random`");
+}
+
 #[test]
 fn the_macros_know_each_other_in_one_direction() {
     let macros = House::read(&at("idempotent-macros/src"));

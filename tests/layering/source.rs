@@ -57,6 +57,13 @@ impl Source {
         names
     }
 
+    /// The paths of another crate that it names.
+    pub(crate) fn names_of(&self, other: &str) -> Vec<Vec<String>> {
+        let mut names = Vec::new();
+        collect_of(other, self.file.to_token_stream(), &mut names);
+        names
+    }
+
     pub(crate) fn long_functions(&self) -> Vec<String> {
         let mut functions = Functions { path: &self.path, long: Vec::new() };
         functions.visit_file(&self.file);
@@ -89,6 +96,17 @@ fn collect(tokens: TokenStream, here: &[String], names: &mut Vec<Vec<String>>) {
             collect(group.stream(), &here, names);
         } else if is(token, "crate") || is(token, "super") && !follows_a_path(&tokens[..index]) {
             follow(&tokens[index..], here.to_vec(), names);
+        }
+    }
+}
+
+fn collect_of(other: &str, tokens: TokenStream, names: &mut Vec<Vec<String>>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    for (index, token) in tokens.iter().enumerate() {
+        if let TokenTree::Group(group) = token {
+            collect_of(other, group.stream(), names);
+        } else if is(token, other) && !follows_a_path(&tokens[..index]) {
+            follow(&tokens[index..], Vec::new(), names);
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::Subject;
 use crate::blocking::block_on;
+use crate::random;
 use crate::record::{OnInterruption, Owner};
 use crate::store::{Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store};
 use futures_timer::Delay;
 use std::future::poll_fn;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -32,7 +32,7 @@ pub(super) struct Case<'a> {
 impl<'a> Case<'a> {
     pub(super) fn new(subject: &'a dyn Subject) -> Self {
         // Random, so that a rule finds nothing that an earlier run left in the same store.
-        let scope = format!("contract.{:016x}", random()).into();
+        let scope = format!("contract.{:016x}", random::number()).into();
         Self { subject, scope, here: Handle(subject.store()), there: Handle(subject.second()) }
     }
 
@@ -118,16 +118,7 @@ pub(super) fn with(claim: Claim, interrupted: OnInterruption) -> Claim {
 }
 
 pub(super) fn owner() -> Owner {
-    let mut bytes = [0; 16];
-    let (first, second) = bytes.split_at_mut(8);
-    first.copy_from_slice(&random().to_be_bytes());
-    second.copy_from_slice(&random().to_be_bytes());
-    Owner(bytes)
-}
-
-pub(super) fn random() -> u64 {
-    // Each state has another key, which the operating system gave.
-    RandomState::new().build_hasher().finish()
+    Owner(random::id())
 }
 
 /// A store whose answers are waited for, with a limit.

@@ -1,7 +1,8 @@
 //! Futures that are dropped leave nothing behind, and undo nothing.
 
 use super::Subject;
-use super::case::{Case, random, soon};
+use super::case::{Case, soon};
+use crate::random;
 use crate::store::{Claimed, CompleteRequest, Hold, Release};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -31,7 +32,7 @@ pub fn a_grant_that_nobody_takes_is_given_back(subject: &dyn Subject) {
             };
             assert!(case.here.release(&Hold { place: case.place(&key), token }, Release::Free));
         } else {
-            thread::sleep(Duration::from_micros(random() % 2000));
+            thread::sleep(Duration::from_micros(random::number() % 2000));
         }
         drop(claiming);
         let next = case.claim(&key);

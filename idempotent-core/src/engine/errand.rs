@@ -4,6 +4,7 @@ use crate::codec::{Unreadable, decode};
 use crate::error::{Error, ErrorKind};
 use crate::lease::{Held, SharedStore, Terms};
 use crate::policy::{Durable, InFlight, OnInterruption};
+use crate::random;
 use crate::record::Owner;
 use crate::store::{Answer, Claim, Claimed, Hold, Place, Recorded, Release, Standing, StoreError};
 use futures_timer::Delay;
@@ -186,16 +187,7 @@ async fn wait(changed: Answer<'_, ()>, longest: Duration) -> Result<(), StoreErr
     .await
 }
 
-/// A new caller: random, from the process's own seed and a counter, so that no two callers are taken for one.
+/// A new caller, that is taken for no other one in any process.
 pub(crate) fn owner() -> Owner {
-    use std::hash::{BuildHasher, RandomState};
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static CALLS: AtomicU64 = AtomicU64::new(0);
-    // Each state has a seed of its own, which the operating system gave.
-    let random = || RandomState::new().hash_one(CALLS.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
-    let mut bytes = [0; 16];
-    let (first, second) = bytes.split_at_mut(8);
-    first.copy_from_slice(&random());
-    second.copy_from_slice(&random());
-    Owner(bytes)
+    Owner(random::id())
 }

@@ -7,11 +7,11 @@ use super::running::{NOTHING_KEPT, explained};
 use crate::backend::marker::{Request, Trouble};
 use crate::error::{Error, ErrorKind};
 use crate::observe::{How, Observed, Seat, observe_async};
+use crate::random;
 use crate::underway::Tally;
 use futures_timer::Delay;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Database, Pool, Transaction};
-use std::hash::{BuildHasher, RandomState};
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::time::Duration;
@@ -153,7 +153,7 @@ where
 
 /// Between a half and one and a half of it, so that those that met do not meet again.
 fn jittered(pause: Duration) -> Duration {
-    let random = u32::from(u16::try_from(RandomState::new().hash_one(0_u8) & 0xffff).unwrap_or_default());
+    let random = u32::from(u16::try_from(random::number() & 0xffff).unwrap_or_default());
     pause / 2 + pause * random / 0xffff
 }
 

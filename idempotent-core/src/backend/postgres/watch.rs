@@ -2,10 +2,10 @@
 
 use super::verbs::CHANNEL;
 use crate::backend::crowd::{Crowd, Exit, Waiter};
+use crate::random;
 use event_listener::Event;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -37,7 +37,7 @@ struct Entry {
 
 impl Watch {
     pub(super) fn new() -> Self {
-        Self { name: random(), waited: Mutex::default(), stirred: Notify::new() }
+        Self { name: random::number(), waited: Mutex::default(), stirred: Notify::new() }
     }
 
     fn waited(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
@@ -111,11 +111,6 @@ fn wake(told: impl IntoIterator<Item = Entry>) {
     }
 }
 
-fn random() -> u64 {
-    // Each state has another key, which the operating system gave.
-    RandomState::new().build_hasher().finish()
-}
-
 impl Exit for Watch {
     type Name = u64;
 
@@ -129,7 +124,7 @@ impl Exit for Watch {
 
 /// One to two seconds: processes that began to wait together do not go on to look together.
 fn a_while() -> Duration {
-    Duration::from_millis(1000 + random() % 1000)
+    Duration::from_millis(1000 + random::number() % 1000)
 }
 
 /// Listens for as long as the store lives, from when somebody waits for the first time.

@@ -2,10 +2,10 @@
 
 use super::connection::Line;
 use crate::backend::crowd::{Crowd, Exit, Waiter};
+use crate::random;
 use ::redis::Value;
 use event_listener::Event;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -133,6 +133,6 @@ impl Lookout {
 
 /// A span that is up to a quarter shorter or longer, so that processes that wait do not look all at once.
 fn jittered(span: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish() % 1024;
+    let random = random::number() % 1024;
     span * 3 / 4 + span / 2048 * u32::try_from(random).unwrap_or(0)
 }
