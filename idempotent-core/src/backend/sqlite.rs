@@ -41,7 +41,8 @@ use self::writer::Writer;
 use crate::clock::WallClock;
 use crate::record::State;
 use crate::store::{
-    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    Store, StoreError,
 };
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -224,6 +225,13 @@ impl Store for SqliteStore {
         match self.shared.writer.at_once(request.outcome.len(), |ledger| ledger.complete(&request)) {
             Some(answer) => Box::pin(std::future::ready(answer)),
             None => self.ask(|ticket| Job::Complete(request, ticket)),
+        }
+    }
+
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
+        match self.shared.writer.at_once(request.outcome.len(), |ledger| ledger.adopt(&request)) {
+            Some(answer) => Box::pin(std::future::ready(answer)),
+            None => self.ask(|ticket| Job::Adopt(request, ticket)),
         }
     }
 

@@ -86,10 +86,10 @@ impl Desk {
     pub(super) fn write<T>(
         &self,
         transaction: Transaction<'_>,
-        claims: usize,
+        takers: usize,
         run: impl FnOnce(&mut Ledger<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<(T, Vec<Place>)> {
-        let mut ledger = Ledger::new(&transaction, &self.clock, claims);
+        let mut ledger = Ledger::new(&transaction, &self.clock, takers);
         let ran = run(&mut ledger);
         let changed = ledger.into_changed();
         ran.and_then(|ran| transaction.commit().map(|()| (ran, changed)))

@@ -3,7 +3,9 @@
 use super::fault::Fault;
 use super::ledger::Ledger;
 use crate::backend::oneshot::{Sender, channel};
-use crate::store::{Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, StoreError};
+use crate::store::{
+    AdoptRequest, Adopted, Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, StoreError,
+};
 use std::time::Duration;
 
 /// One request.
@@ -11,6 +13,7 @@ pub(super) enum Job {
     Claim(Claim, Ticket<Claimed>),
     Renew(Vec<Hold>, Duration, Ticket<Vec<bool>>),
     Complete(CompleteRequest, Ticket<Recorded>),
+    Adopt(AdoptRequest, Ticket<Adopted>),
     Release(Hold, Release, Ticket<bool>),
     Forget(Place, Ticket<bool>),
     Resolve(Place, Vec<u8>, Option<Duration>, Ticket<bool>),
@@ -51,8 +54,9 @@ impl Job {
         Self::Release(hold, Release::Free, Ticket::new(channel().0))
     }
 
-    pub(super) fn is_claim(&self) -> bool {
-        matches!(self, Self::Claim(..))
+    /// Whether it may take a fencing token.
+    pub(super) fn takes_token(&self) -> bool {
+        matches!(self, Self::Claim(..) | Self::Adopt(..))
     }
 
     /// Does what is asked, in a transaction that may yet fail.
@@ -66,6 +70,7 @@ impl Job {
             Self::Claim(claim, ticket) => ticket.fill(ledger.claim(claim)),
             Self::Renew(holds, lease, ticket) => ticket.fill(ledger.renew(holds, *lease)),
             Self::Complete(request, ticket) => ticket.fill(ledger.complete(request)),
+            Self::Adopt(request, ticket) => ticket.fill(ledger.adopt(request)),
             Self::Release(hold, how, ticket) => ticket.fill(ledger.release(hold, *how)),
             Self::Forget(place, ticket) => ticket.fill(ledger.forget(place)),
             Self::Resolve(place, outcome, retention, ticket) => ticket.fill(ledger.resolve(place, outcome, *retention)),
@@ -82,6 +87,7 @@ impl Job {
             },
             Self::Renew(.., ticket) => nothing(ticket.deliver()),
             Self::Complete(.., ticket) => nothing(ticket.deliver()),
+            Self::Adopt(.., ticket) => nothing(ticket.deliver()),
             Self::Release(.., ticket) | Self::Forget(_, ticket) | Self::Resolve(.., ticket) => {
                 nothing(ticket.deliver())
             }
@@ -95,9 +101,11 @@ impl Job {
         match self {
             Self::Release(.., ref ticket) if ticket.sender.is_abandoned() => return Some(self),
             Self::Complete(.., ref ticket) if ticket.sender.is_abandoned() => return Some(self),
+            Self::Adopt(.., ref ticket) if ticket.sender.is_abandoned() => return Some(self),
             Self::Claim(_, ticket) => ticket.refuse(error),
             Self::Renew(.., ticket) => ticket.refuse(error),
             Self::Complete(.., ticket) => ticket.refuse(error),
+            Self::Adopt(.., ticket) => ticket.refuse(error),
             Self::Release(.., ticket) | Self::Forget(_, ticket) | Self::Resolve(.., ticket) => ticket.refuse(error),
             Self::Purge(_, ticket) => ticket.refuse(error),
         }

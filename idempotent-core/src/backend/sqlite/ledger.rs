@@ -3,8 +3,8 @@
 use super::fault::Fault;
 use super::row::{self, Held, Ruling};
 use crate::clock::{Timestamp, WallClock};
-use crate::record::{Completion, Record, State, judge_completion};
-use crate::store::{Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release};
+use crate::record::{AdoptionDecision, Asker, Completion, Record, State, decide_adoption, judge_completion};
+use crate::store::{AdoptRequest, Adopted, Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release};
 use rusqlite::{CachedStatement, Connection, Params, Row, params};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -17,6 +17,10 @@ const TAKE: &str = "UPDATE idempotently_record
 const RENEW: &str = "UPDATE idempotently_record SET ends = ?1
     WHERE scope = ?2 AND key = ?3 AND state = 1 AND token = ?4";
 const RESTART: &str = "UPDATE idempotently_record SET ends = ?1 WHERE id = ?2";
+const INSERT_OUTCOME: &str = "INSERT INTO idempotently_record
+    (state, ends, outcome, fingerprint, token, attempt, scope, key) VALUES (2, ?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const ADOPT: &str = "UPDATE idempotently_record
+    SET state = 2, ends = ?1, outcome = ?2, owner = NULL, fingerprint = ?3, token = ?4, attempt = ?5 WHERE id = ?6";
 const COMPLETE: &str = "UPDATE idempotently_record SET state = 2, ends = ?1, outcome = ?2, owner = NULL WHERE id = ?3";
 const INTERRUPT: &str =
     "UPDATE idempotently_record SET state = 3, ends = NULL, outcome = NULL, owner = NULL WHERE id = ?1";
@@ -35,15 +39,15 @@ pub(super) struct Ledger<'t> {
     connection: &'t Connection,
     clock: &'t WallClock,
     tokens: RangeInclusive<i64>,
-    claims: usize,
+    takers: usize,
     changed: Vec<Place>,
 }
 
 impl<'t> Ledger<'t> {
-    /// For as many claims, so that their tokens are taken in one step.
-    pub(super) fn new(connection: &'t Connection, clock: &'t WallClock, claims: usize) -> Self {
+    /// For as many requests that take a token, so that all tokens are reserved in one step.
+    pub(super) fn new(connection: &'t Connection, clock: &'t WallClock, takers: usize) -> Self {
         // Nothing is reserved before the first grant: a transaction without one leaves the counter's page alone.
-        Self { connection, clock, tokens: RangeInclusive::new(1, 0), claims, changed: Vec::new() }
+        Self { connection, clock, tokens: RangeInclusive::new(1, 0), takers, changed: Vec::new() }
     }
 
     /// The keys whose records changed.
@@ -89,7 +93,7 @@ impl<'t> Ledger<'t> {
         if let Some(token) = self.tokens.next() {
             return Ok(token);
         }
-        let count = i64::try_from(self.claims).unwrap_or(1).max(1);
+        let count = i64::try_from(self.takers).unwrap_or(1).max(1);
         let last: Option<i64> = self.row(RESERVE, [count], |row| row.get(0))?;
         let last = last.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         self.tokens = (last - count + 2)..=last;
@@ -112,6 +116,36 @@ impl<'t> Ledger<'t> {
                 Some(Held { record: Record { state: State::Completed { outcome, .. }, .. }, .. }),
             ) => Ok(Recorded::Superseded { outcome }),
             (Completion::Record | Completion::Superseded | Completion::Lost, _) => Ok(Recorded::Lost),
+        }
+    }
+
+    pub(super) fn adopt(&mut self, request: &AdoptRequest) -> Result<Adopted, Fault> {
+        let now = self.clock.now();
+        let &AdoptRequest { owner, fingerprint, interrupted, .. } = request;
+        let (id, record) = row::find(self.connection, &request.place)?.map(|held| (held.id, held.record)).unzip();
+        match (decide_adoption(record.as_ref(), &Asker { owner, fingerprint, interrupted }, now), record) {
+            (AdoptionDecision::Record { attempt }, _) => {
+                let (ends, token) = (ends(now, request.retention), self.token()?);
+                let AdoptRequest { place: Place { scope, key }, outcome, .. } = request;
+                if let Some(id) = id {
+                    self.execute(ADOPT, params![ends, outcome, fingerprint, token, attempt, id])?;
+                } else {
+                    self.execute(INSERT_OUTCOME, params![ends, outcome, fingerprint, token, attempt, scope, key])?;
+                }
+                self.changed.push(request.place.clone());
+                Ok(Adopted::Recorded)
+            }
+            (AdoptionDecision::Completed, Some(Record { state: State::Completed { outcome, .. }, .. })) => {
+                Ok(Adopted::Completed { outcome })
+            }
+            (AdoptionDecision::InFlight(remaining), _) => Ok(Adopted::InFlight { remaining }),
+            (AdoptionDecision::Mismatch, _) => Ok(Adopted::Mismatch),
+            (AdoptionDecision::Interrupt, _) => {
+                self.execute(INTERRUPT, [id])?;
+                self.changed.push(request.place.clone());
+                Ok(Adopted::Interrupted)
+            }
+            (AdoptionDecision::Completed | AdoptionDecision::Interrupted, _) => Ok(Adopted::Interrupted),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The store against real files.
 #![expect(clippy::expect_used, reason = "a test may fail where it stands")]
 
+mod adopting;
 mod alone;
 mod histories;
 mod opening;

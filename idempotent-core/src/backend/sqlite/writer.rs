@@ -169,9 +169,9 @@ impl Scribe {
     fn transact(&self, batch: &mut [Job]) -> Result<Vec<Place>, Unwritten> {
         let connection = self.desk.connection();
         let transaction = self.desk.begin(&connection).map_err(|error| Unwritten::NotBegun(explain(error)))?;
-        let claims = batch.iter().filter(|job| job.is_claim()).count();
+        let takers = batch.iter().filter(|job| job.takes_token()).count();
         let run = |ledger: &mut Ledger<'_>| batch.iter_mut().try_for_each(|job| job.run(ledger));
-        let wrote = self.desk.write(transaction, claims, run);
+        let wrote = self.desk.write(transaction, takers, run);
         let ((), changed) = wrote.map_err(|error| Unwritten::Ended(explain(error)))?;
         self.desk.saw(batch.len());
         Ok(changed)
