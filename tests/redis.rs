@@ -3,11 +3,12 @@
 #![cfg(feature = "redis")]
 
 use futures_lite::future::block_on;
-use idempotent_servers::{Redis, RedisCluster};
+use idempotent_servers::{Redis, RedisCluster, SteppedClock};
 use idempotently::backend::redis::{RedisOptions, RedisStore, RedisWarning, redis};
 use idempotently::record::{OnInterruption, Owner};
 use idempotently::store::{
-    Answer, Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, Standing, Store,
+    StoreError,
 };
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -358,7 +359,8 @@ fn stores_with_another_prefix_have_other_records() {
     }
     let mut names: Vec<String> = tell(&mut operator, &["KEYS", "*"]);
     names.sort();
-    assert_eq!(names, [NAME, "shop%2F{eu}*/shop::pay/key"]);
+    let tokens = ["idempotently/last_token", "shop%2F{eu}*/last_token"];
+    assert_eq!(names, [tokens[0], NAME, tokens[1], "shop%2F{eu}*/shop::pay/key"]);
 }
 
 #[test]
@@ -562,6 +564,151 @@ fn what_nobody_awaits_is_done_when_the_server_is_back() {
     signal(&server, "-CONT");
     soon(|| matches!(answered(other.claim(claim("key"))), Claimed::Completed { .. }).then_some(()));
     soon(|| matches!(answered(other.claim(claim("given back"))), Claimed::Granted { .. }).then_some(()));
+}
+
+fn adoption(key: &str, owner: u8, outcome: &[u8]) -> AdoptRequest {
+    AdoptRequest::new(place(key), Owner([owner; 16]), OnInterruption::Retry, outcome.to_vec())
+}
+
+/// A claim whose lease is over by the server's clock.
+fn lapsed(store: &RedisStore, key: &str) -> Hold {
+    let Claim { place, owner, .. } = claim(key);
+    let brief = Claim::new(place.clone(), owner, Duration::from_micros(1), OnInterruption::Retry);
+    match answered(store.claim(brief)) {
+        Claimed::Granted { token, .. } => Hold { place, token },
+        other => panic!("the claim was to be granted, and is {other:?}"),
+    }
+}
+
+#[test]
+fn an_outcome_is_adopted_where_a_claim_would_be_granted() {
+    let server = server();
+    let store = connect(&server);
+    let held = hold(&store, "key");
+    let InFlight { remaining } = in_flight(answered(store.adopt(adoption("key", 200, b"late"))));
+    assert!(remaining <= LONG && remaining > LONG / 2, "{remaining:?}");
+    assert!(answered(store.release(held.clone(), Release::Free)));
+    let request = adoption("key", 200, b"late").fingerprint(Some([7; 16]));
+    assert_eq!(answered(store.adopt(request.clone())), Adopted::Recorded);
+    assert_eq!(answered(store.adopt(request)), Adopted::Completed { outcome: b"late".to_vec() });
+    assert_eq!(answered(store.adopt(adoption("key", 201, b"other"))), Adopted::Mismatch);
+    let seen = answered(store.peek(place("key"))).map(|seen| (seen.standing, seen.attempt, seen.token > held.token));
+    assert_eq!(seen, Some((Standing::Completed, 1, true)));
+    assert_eq!(answered(store.claim(claim("key"))), Claimed::Mismatch);
+    let same = claim("key").fingerprint(Some([7; 16]));
+    assert_eq!(answered(store.claim(same)), Claimed::Completed { outcome: b"late".to_vec() });
+}
+
+struct InFlight {
+    remaining: Duration,
+}
+
+#[track_caller]
+fn in_flight(adopted: Adopted) -> InFlight {
+    match adopted {
+        Adopted::InFlight { remaining } => InFlight { remaining },
+        other => panic!("another holder has the key, but {other:?}"),
+    }
+}
+
+#[test]
+fn a_lapsed_lease_is_adopted_or_interrupted_as_the_caller_says() {
+    let server = server();
+    let (store, mut operator) = (connect(&server), operator(&server));
+    lapsed(&store, "key");
+    let second = lapsed(&store, "key");
+    let careful = AdoptRequest::new(place("key"), Owner([200; 16]), OnInterruption::RetryUpTo(2), b"late".to_vec());
+    assert_eq!(answered(store.adopt(careful.retention(Some(LONG)))), Adopted::Recorded);
+    assert!(tell::<i64>(&mut operator, &["PTTL", NAME]) > 0, "its retention is over some time");
+    let seen = answered(store.peek(place("key"))).map(|seen| (seen.attempt, seen.token > second.token));
+    assert_eq!(seen, Some((2, true)));
+    assert_eq!(
+        answered(store.complete(CompleteRequest::new(second, b"later".to_vec()))),
+        Recorded::Superseded { outcome: b"late".to_vec() }
+    );
+    lapsed(&store, "unknown");
+    let careful = AdoptRequest::new(place("unknown"), Owner([200; 16]), OnInterruption::Fail, b"late".to_vec());
+    assert_eq!(answered(store.adopt(careful)), Adopted::Interrupted);
+    assert_eq!(answered(store.adopt(adoption("unknown", 200, b"late"))), Adopted::Interrupted);
+    let seen = answered(store.peek(place("unknown"))).map(|seen| seen.standing);
+    assert_eq!(seen, Some(Standing::Interrupted));
+}
+
+#[test]
+fn of_many_adoptions_one_is_recorded_and_the_others_get_its_outcome() {
+    let server = server();
+    let stores = [connect(&server), connect(&server)];
+    for round in 0..20 {
+        let key = round.to_string();
+        let adopting: Vec<_> =
+            (0..8_u8).map(|owner| stores[usize::from(owner % 2)].adopt(adoption(&key, owner, &[owner]))).collect();
+        let answers: Vec<Adopted> = adopting.into_iter().map(answered).collect();
+        let recorded: Vec<usize> =
+            answers.iter().enumerate().filter(|(_, one)| **one == Adopted::Recorded).map(|(owner, _)| owner).collect();
+        let [winner] = recorded[..] else { panic!("{answers:?}") };
+        let outcome = vec![u8::try_from(winner).unwrap_or(u8::MAX)];
+        assert_eq!(answers.iter().filter(|one| **one == Adopted::Completed { outcome: outcome.clone() }).count(), 7);
+    }
+}
+
+#[test]
+fn an_adoption_wakes_who_waits_and_is_written_on_a_full_server() {
+    let server = server();
+    let (store, mut operator) = (connect(&server), operator(&server));
+    lapsed(&store, "key");
+    let woken = watch(&store, &mut operator);
+    tell::<()>(&mut operator, &["CONFIG", "SET", "maxmemory", "1"]);
+    assert_eq!(answered(store.adopt(adoption("key", 200, &[7; 10_000]))), Adopted::Recorded);
+    assert!(woken.recv_timeout(PATIENCE).is_ok());
+    assert_eq!(answered(store.adopt(adoption("new", 200, &[7; 10_000]))), Adopted::Recorded);
+}
+
+#[test]
+fn an_adoption_that_nobody_awaits_is_done_when_the_server_is_back() {
+    let server = server();
+    let (store, other) = (connect(&server), connect(&server));
+    hold(&store, "warm");
+    signal(&server, "-STOP");
+    drop(store.adopt(adoption("key", 200, b"late")));
+    // It is given up for the first time before a claim that is made now.
+    assert!(block_on(store.claim(claim("another"))).is_err());
+    signal(&server, "-CONT");
+    // A claim would take the key before the adoption comes.
+    soon(|| answered(other.peek(place("key"))).filter(|seen| seen.outcome.as_deref() == Some(b"late")));
+}
+
+/// Microseconds, by which a clock is stepped.
+const HOUR: i64 = 3_600_000_000;
+
+#[test]
+fn tokens_grow_although_the_clock_was_set_back_while_the_server_was_down() {
+    let clock = SteppedClock::new().unwrap_or_else(|error| panic!("no clock: {error}"));
+    let kept = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+    let mut server = Redis::with_clock(&kept, &clock).unwrap_or_else(|error| panic!("no server: {error:?}"));
+    let store = connect(&server);
+    let mut last = 0;
+    let mut grows = |token: u64, what: &str| {
+        assert!(token > last, "{what}: {token} after {last}");
+        last = token;
+    };
+    let freed = hold(&store, "key");
+    grows(freed.token, "a first claim");
+    assert!(answered(store.release(freed, Release::Free)));
+    server.stop();
+    clock.step_to(-HOUR).unwrap_or_else(|error| panic!("{error}"));
+    server.start_again().unwrap_or_else(|error| panic!("{error}"));
+    let held = hold(&store, "key");
+    grows(held.token, "after the release and the restart");
+    assert!(answered(store.release(held, Release::Interrupt)));
+    assert!(answered(store.forget(place("key"))));
+    clock.step_to(-2 * HOUR).unwrap_or_else(|error| panic!("{error}"));
+    grows(hold(&store, "key").token, "after it was forgotten");
+    assert!(answered(store.forget(place("key"))));
+    clock.step_to(-3 * HOUR).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(answered(store.adopt(adoption("key", 200, b"late"))), Adopted::Recorded);
+    grows(answered(store.peek(place("key"))).map_or(0, |seen| seen.token), "an adoption");
+    assert!(answered(store.forget(place("key"))));
+    grows(hold(&store, "key").token, "after the adoption");
 }
 
 /// A store on a cluster, which keeps the rules that depend on where a record lies.

@@ -35,16 +35,18 @@ use self::doubt::{Doubt, ServerClock};
 use self::ledger::{Ledger, Page};
 use self::name::Names;
 use self::options::Target;
+use self::script::Call;
 use self::watch::Watch;
 use super::oneshot::channel;
 use super::remote::runtime;
 use crate::blocking::block_on;
 use crate::store::{
-    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    Store, StoreError,
 };
 use crate::underway::UNTAKEN;
 use ::redis::cluster::ClusterClient;
-use ::redis::{Client, IntoConnectionInfo};
+use ::redis::{Client, IntoConnectionInfo, Value};
 use once_cell::sync::Lazy;
 use std::fmt;
 use std::pin::Pin;
@@ -163,8 +165,8 @@ impl RedisStore {
             let opened = async {
                 let line = Line::open(target, &options, watch.clone()).await?;
                 let warnings = probe::probe(&line).await?;
-                let (line, names) = (Arc::new(line), Names::new(&options.prefix));
-                let ledger = Arc::new(Ledger { line, names, clock: ServerClock::default() });
+                let names = Names::new(&options.prefix, line.is_cluster());
+                let ledger = Arc::new(Ledger { line: Arc::new(line), names, clock: ServerClock::default() });
                 Ok(Self { shared: Arc::new(Shared { runtime, ledger, watch, warnings }) })
             };
             // Whoever opens a store waits for it.
@@ -190,9 +192,8 @@ impl Shared {
         Box::pin(receiver)
     }
 
-    /// Asks, now.
-    fn complete(&self, request: CompleteRequest) -> Answer<'static, Recorded> {
-        let call = row::complete(self.ledger.names.of(&request.hold.place), request);
+    /// Asks, now; where nobody waits for the answer, again until there is one.
+    fn record<T: Send + 'static>(&self, call: Call, read: fn(Value) -> Result<T, StoreError>) -> Answer<'static, T> {
         let ledger = self.ledger.clone();
         let mut driven = self.drive(|left| async move {
             let answer = ledger.line.call(&call, Repeat::Harmless).await;
@@ -203,7 +204,7 @@ impl Shared {
                     ledger.insist(&call).await;
                 }
             }
-            row::recorded(answer?)
+            read(answer?)
         });
         driven.begin();
         Box::pin(driven)
@@ -321,7 +322,13 @@ impl Store for RedisStore {
     }
 
     fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
-        self.shared.complete(request)
+        let call = row::complete(self.shared.ledger.names.of(&request.hold.place), request);
+        self.shared.record(call, row::recorded)
+    }
+
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
+        let call = row::adopt(self.shared.ledger.names.with_last_token(&request.place), request);
+        self.shared.record(call, row::adopted)
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

@@ -4,6 +4,7 @@
 
 mod authority;
 mod chromedriver;
+mod clock;
 mod error;
 mod folder;
 mod postgres;
@@ -13,6 +14,7 @@ mod redis;
 
 pub use authority::Authority;
 pub use chromedriver::{CHROMIUM_FLAGS, Chromedriver};
+pub use clock::SteppedClock;
 pub use error::ServerError;
 pub use postgres::Postgres;
 pub use process::find;

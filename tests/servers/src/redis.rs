@@ -2,6 +2,7 @@
 
 use crate::ServerError;
 use crate::authority::{Authority, text};
+use crate::clock::SteppedClock;
 use crate::folder::Folder;
 use crate::process::{Process, find, on_a_free_port, tied, version};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub struct Redis {
     port: u16,
     way: Way,
     arguments: Vec<String>,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 /// How clients come to a server.
@@ -44,7 +46,15 @@ impl Redis {
     /// # Errors
     /// Those of [`start`](Self::start).
     pub fn with_arguments(arguments: &[&str]) -> Result<Self, ServerError> {
-        Self::begin(Way::Plain, arguments.iter().map(|&argument| argument.to_owned()).collect())
+        Self::begin(Way::Plain, owned(arguments), Vec::new())
+    }
+
+    /// Starts one with arguments of its own, by a clock that can be stepped.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn with_clock(arguments: &[&str], clock: &SteppedClock) -> Result<Self, ServerError> {
+        Self::begin(Way::Plain, owned(arguments), clock.environment().into())
     }
 
     /// Starts one without persistence, to which all connections are encrypted.
@@ -57,13 +67,13 @@ impl Redis {
         let named = ["--tls-cert-file", &certificate, "--tls-key-file", &key];
         let authority = text(&by.certificate());
         let arguments = open.into_iter().chain(named).chain(["--tls-ca-cert-file", &authority]);
-        Self::begin(Way::Encrypted, arguments.map(str::to_owned).collect())
+        Self::begin(Way::Encrypted, arguments.map(str::to_owned).collect(), Vec::new())
     }
 
-    fn begin(way: Way, arguments: Vec<String>) -> Result<Self, ServerError> {
+    fn begin(way: Way, arguments: Vec<String>, environment: Vec<(&'static str, PathBuf)>) -> Result<Self, ServerError> {
         let folder = Folder::new("redis")?;
-        let (port, process) = on_a_free_port(|port| launch(&folder, port, way, &arguments))?;
-        Ok(Self { process, folder, port, way, arguments })
+        let (port, process) = on_a_free_port(|port| launch(&folder, port, way, &arguments, &environment))?;
+        Ok(Self { process, folder, port, way, arguments, environment })
     }
 
     /// One server for all tests of this process; it ends with the process.
@@ -121,7 +131,7 @@ impl Redis {
     /// # Errors
     /// Those of [`start`](Self::start).
     pub fn start_again(&mut self) -> Result<(), ServerError> {
-        self.process = launch(&self.folder, self.port, self.way, &self.arguments)?;
+        self.process = launch(&self.folder, self.port, self.way, &self.arguments, &self.environment)?;
         Ok(())
     }
 }
@@ -130,13 +140,23 @@ fn program() -> Result<PathBuf, ServerError> {
     std::env::var_os(REDIS_PROGRAM).map_or_else(|| find("redis-server"), |program| Ok(program.into()))
 }
 
-fn launch(folder: &Folder, port: u16, way: Way, arguments: &[String]) -> Result<Process, ServerError> {
+fn owned(arguments: &[&str]) -> Vec<String> {
+    arguments.iter().map(|&argument| argument.to_owned()).collect()
+}
+
+fn launch(
+    folder: &Folder,
+    port: u16,
+    way: Way,
+    arguments: &[String],
+    environment: &[(&'static str, PathBuf)],
+) -> Result<Process, ServerError> {
     let log = folder.path().join("log");
     let before = std::fs::read(&log).map_or(0, |log| log.len());
     let mut command = tied(&program()?, "KILL")?;
     let listens = if way == Way::Encrypted { "--tls-port" } else { "--port" };
     command.args(["--bind", "127.0.0.1", listens, &port.to_string()]).arg("--dir").arg(folder.path());
-    command.arg("--logfile").arg(&log).args(arguments);
+    command.arg("--logfile").arg(&log).args(arguments).envs(environment.iter().cloned());
     let mut process = Process::start(command)?;
     process.wait_until_ready(&log, |_| {
         let log = std::fs::read(&log).unwrap_or_default();

@@ -176,6 +176,10 @@ impl Line {
         Ok(Self { link, knows_flags: AtomicBool::new(true), patience })
     }
 
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.link, Link::Cluster(_))
+    }
+
     pub(super) fn knows_no_flags(&self) {
         self.knows_flags.store(false, Ordering::Relaxed);
     }

@@ -44,7 +44,7 @@ impl Ledger {
         loop {
             // After that nobody waits for the answer.
             let last = self.clock.at(deadline);
-            let call = row::claim(self.names.of(&claim.place), claim, number, last);
+            let call = row::claim(self.names.with_last_token(&claim.place), claim, number, last);
             let mut is_lost = false;
             let answer = self.line.call_by(&call, deadline, &mut is_lost).await;
             if is_lost {
@@ -108,7 +108,7 @@ impl Ledger {
         outcome: Vec<u8>,
         retention: Option<Duration>,
     ) -> Result<bool, StoreError> {
-        let call = row::resolve(self.names.of(place), place, outcome, retention);
+        let call = row::resolve(self.names.with_last_token(place), place, outcome, retention);
         row::yes(self.line.call(&call, Repeat::Misleading).await?)
     }
 

@@ -2,9 +2,13 @@
 
 use super::doubt::{Doubt, Settled};
 use super::fault::UNREADABLE;
-use super::script::{CLAIM, COMPLETE, Call, DISCLAIM, FORGET, PEEK, RELEASE, RENEW, RESOLVE, Script};
+use super::name::Name;
+use super::script::{ADOPT, CLAIM, COMPLETE, Call, DISCLAIM, FORGET, PEEK, RELEASE, RENEW, RESOLVE, Script};
 use crate::record::OnInterruption;
-use crate::store::{Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, StoreError};
+use crate::store::{
+    AdoptRequest, Adopted, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    StoreError,
+};
 use ::redis::Value;
 use std::time::Duration;
 
@@ -23,7 +27,12 @@ const LONGEST: u64 = 1 << 52;
 fn call(script: &'static Script, name: Vec<u8>, place: &Place, more: Vec<Vec<u8>>) -> Call {
     let mut arguments = vec![place.scope.as_bytes().to_vec(), place.key.as_bytes().to_vec()];
     arguments.extend(more);
-    Call { script, name, arguments, forced: false }
+    Call { script, name, last_token: None, arguments, forced: false }
+}
+
+/// A verb that may take the next token.
+fn taking_a_token(Name { record, last_token }: Name, make: impl FnOnce(Vec<u8>) -> Call) -> Call {
+    Call { last_token: Some(last_token), ..make(record) }
 }
 
 fn number(number: impl Into<i128>) -> Vec<u8> {
@@ -39,23 +48,27 @@ fn retention(retention: Option<Duration>) -> Vec<u8> {
     retention.filter(|span| span.as_micros() < LONGEST.into()).map(span).unwrap_or_default()
 }
 
-/// The number tells one call of an owner from the next; after the last moment it takes nothing.
-pub(super) fn claim(name: Vec<u8>, claim: &Claim, number_of_call: u64, last: u64) -> Call {
-    let retries = match claim.interrupted {
+/// How many attempts may follow the first, or -1 for any number.
+fn retries(interrupted: OnInterruption) -> Vec<u8> {
+    number(match interrupted {
         OnInterruption::Retry => -1,
         OnInterruption::RetryUpTo(retries) => i64::from(retries),
         OnInterruption::Fail => 0,
-    };
+    })
+}
+
+/// The number tells one call of an owner from the next; after the last moment it takes nothing.
+pub(super) fn claim(names: Name, claim: &Claim, number_of_call: u64, last: u64) -> Call {
     let more = vec![
         claim.owner.0.to_vec(),
         number(u8::from(claim.fingerprint.is_some())),
         claim.fingerprint.unwrap_or_default().to_vec(),
         span(claim.lease),
-        number(retries),
+        retries(claim.interrupted),
         number(number_of_call),
         number(last),
     ];
-    call(&CLAIM, name, &claim.place, more)
+    taking_a_token(names, |name| call(&CLAIM, name, &claim.place, more))
 }
 
 /// Gives back what a claim was granted of which nobody heard.
@@ -80,6 +93,19 @@ pub(super) fn complete(name: Vec<u8>, request: CompleteRequest) -> Call {
     Call { forced: true, ..call(&COMPLETE, name, &hold.place, more) }
 }
 
+pub(super) fn adopt(names: Name, request: AdoptRequest) -> Call {
+    let AdoptRequest { place, owner, fingerprint, interrupted, outcome, retention: kept } = request;
+    let more = vec![
+        owner.0.to_vec(),
+        number(u8::from(fingerprint.is_some())),
+        fingerprint.unwrap_or_default().to_vec(),
+        retries(interrupted),
+        outcome,
+        retention(kept),
+    ];
+    Call { forced: true, ..taking_a_token(names, |name| call(&ADOPT, name, &place, more)) }
+}
+
 pub(super) fn release(name: Vec<u8>, hold: &Hold, how: Release) -> Call {
     let how: &[u8] = match how {
         Release::Free => b"free",
@@ -92,8 +118,8 @@ pub(super) fn forget(name: Vec<u8>, place: &Place) -> Call {
     call(&FORGET, name, place, vec![])
 }
 
-pub(super) fn resolve(name: Vec<u8>, place: &Place, outcome: Vec<u8>, kept: Option<Duration>) -> Call {
-    call(&RESOLVE, name, place, vec![outcome, retention(kept)])
+pub(super) fn resolve(names: Name, place: &Place, outcome: Vec<u8>, kept: Option<Duration>) -> Call {
+    taking_a_token(names, |name| call(&RESOLVE, name, place, vec![outcome, retention(kept)]))
 }
 
 pub(super) fn peek(name: Vec<u8>, place: &Place) -> Call {
@@ -102,7 +128,7 @@ pub(super) fn peek(name: Vec<u8>, place: &Place) -> Call {
 
 /// What stands under a name, whatever its key is.
 pub(super) fn peek_at(name: Vec<u8>) -> Call {
-    Call { script: &PEEK, name, arguments: vec![], forced: false }
+    Call { script: &PEEK, name, last_token: None, arguments: vec![], forced: false }
 }
 
 /// A script's answer, taken apart from the front.
@@ -181,6 +207,19 @@ pub(super) fn recorded(value: Value) -> Result<Recorded, StoreError> {
         b"superseded" => Some(Recorded::Superseded { outcome: answer.bytes()? }),
         b"lost" => Some(Recorded::Lost),
         _ => None,
+    })
+}
+
+pub(super) fn adopted(value: Value) -> Result<Adopted, StoreError> {
+    read(value, |word, answer| {
+        Some(match word {
+            b"recorded" => Adopted::Recorded,
+            b"completed" => Adopted::Completed { outcome: answer.bytes()? },
+            b"in flight" => Adopted::InFlight { remaining: Duration::from_micros(answer.number()?) },
+            b"mismatch" => Adopted::Mismatch,
+            b"interrupted" => Adopted::Interrupted,
+            _ => return None,
+        })
     })
 }
 

@@ -1,4 +1,4 @@
-//! The verbs as scripts, which the server runs one after the other: each is one command, on one key.
+//! The verbs as scripts, which the server runs one after the other: each is one command, on one record.
 
 use ::redis::{Cmd, cmd};
 use once_cell::sync::Lazy;
@@ -22,6 +22,7 @@ macro_rules! script {
 script!(CLAIM, guarded, "script/claim.lua");
 script!(RENEW, guarded, "script/renew.lua");
 script!(COMPLETE, guarded, "script/complete.lua");
+script!(ADOPT, guarded, "script/adopt.lua");
 script!(RELEASE, guarded, "script/release.lua");
 script!(FORGET, "script/forget.lua");
 script!(DISCLAIM, "script/disclaim.lua");
@@ -60,6 +61,8 @@ impl Text {
 pub(super) struct Call {
     pub(super) script: &'static Script,
     pub(super) name: Vec<u8>,
+    /// Where the last token is, for a verb that may take the next one: in the same slot of a cluster as the record.
+    pub(super) last_token: Option<Vec<u8>>,
     pub(super) arguments: Vec<Vec<u8>>,
     pub(super) forced: bool,
 }
@@ -83,7 +86,11 @@ impl Call {
             (true, false) => &self.script.begun,
         };
         let mut command = if whole { cmd("EVAL") } else { cmd("EVALSHA") };
-        command.arg(if whole { &text.code } else { &text.digest }).arg(1).arg(&self.name);
+        command
+            .arg(if whole { &text.code } else { &text.digest })
+            .arg(1 + usize::from(self.last_token.is_some()))
+            .arg(&self.name)
+            .arg(&self.last_token);
         for argument in &self.arguments {
             command.arg(argument);
         }

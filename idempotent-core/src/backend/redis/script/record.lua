@@ -1,4 +1,4 @@
--- What every verb begins with: the record under KEYS[1], and the server's time in microseconds. There is no `held` where
+-- What every verb begins with: the record under KEYS[1] (and under KEYS[2], for verbs that take one, the last token), and the server's time in microseconds. There is no `held` where
 -- there is no record, or where its retention is over; `last` is the last token in either case.
 -- ARGV[1] and ARGV[2] are the scope and the key.
 local IN_FLIGHT, COMPLETED, INTERRUPTED = 1, 2, 3
@@ -35,9 +35,13 @@ local function outcome_of(record)
   return string.sub(bytes, record.outcome)
 end
 
--- A token is never given twice for a key: not while there is a record, and not after it is gone, since time went on.
+-- A token is never given twice for a key: not while there is a record, and not after it is gone, since KEYS[2] holds the
+-- last token of all keys that share it. The time alone would not do: the clock may be set back.
 local function next_token()
-  return math.max(last + 1, now)
+  local floor = tonumber(redis.call('GET', KEYS[2]) or 0)
+  local token = math.max(last, floor, now - 1) + 1
+  redis.call('SET', KEYS[2], string.format('%.0f', token))
+  return token
 end
 
 -- An end that is nothing is never reached.
