@@ -7,7 +7,8 @@ use idempotently::backend::postgres::PostgresStore;
 use idempotently::contract::{Subject, claims, fencing, histories, interruptions};
 use idempotently::record::Owner;
 use idempotently::store::{
-    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    Store, StoreError,
 };
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -97,6 +98,10 @@ impl Store for Crowded {
             || self.store.complete(request),
             |index| self.store.complete(CompleteRequest::new(nobody(index), b"nobody's".to_vec())),
         ))
+    }
+
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
+        self.store.adopt(request)
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

@@ -2,6 +2,7 @@
 
 #![cfg(feature = "postgres")]
 
+mod adopting;
 mod counting;
 #[cfg(feature = "contract")]
 mod crowded;

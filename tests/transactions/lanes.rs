@@ -4,7 +4,9 @@ use crate::support::{Failure, database, effect};
 use idempotently::backend::postgres::sqlx::{PgConnection, PgPool, Postgres, Transaction, query_scalar, raw_sql};
 use idempotently::backend::postgres::{PostgresOptions, PostgresStore};
 use idempotently::record::Owner;
-use idempotently::store::{Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, Standing, Store as _};
+use idempotently::store::{
+    AdoptRequest, Adopted, Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, Standing, Store as _,
+};
 use idempotently::{OnInterruption, Operation};
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +89,10 @@ async fn open_transactions_keep_no_lane_waiting() {
         store.release(next, Release::Interrupt).await.unwrap();
         for place in &held {
             store.peek(place.clone()).await.unwrap();
+            let request = AdoptRequest::new(place.clone(), Owner([2; 16]), OnInterruption::Retry, b"2".to_vec());
+            let adopted = store.adopt(request).await.unwrap();
+            let Adopted::InFlight { remaining } = adopted else { panic!("{place:?}: {adopted:?}") };
+            assert!(remaining <= Duration::from_millis(100), "{place:?}");
             assert!(!store.forget(place.clone()).await.unwrap(), "{place:?}");
         }
         store.list("tests.lanes".into(), Standing::Completed, None, 100).await.unwrap();

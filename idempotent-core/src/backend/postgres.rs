@@ -50,7 +50,8 @@ use super::oneshot::channel;
 use super::remote::runtime;
 use crate::blocking::block_on;
 use crate::store::{
-    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    Store, StoreError,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, PgPool};
@@ -219,6 +220,10 @@ impl Store for PostgresStore {
 
     fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
         ask(&self.shared.writes, |ticket| Job::Complete(request, ticket))
+    }
+
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
+        ask(&self.shared.writes, |ticket| Job::Adopt(request, ticket))
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

@@ -2,7 +2,10 @@
 
 use super::row;
 use crate::backend::oneshot::{Sender, channel};
-use crate::store::{Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, StoreError};
+use crate::store::{
+    AdoptRequest, Adopted, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    StoreError,
+};
 use crate::underway::{UNTAKEN, Underway};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -33,6 +36,7 @@ pub(super) struct Page {
 pub(super) enum Job {
     Claim(Claim, Ticket<Claimed>),
     Complete(CompleteRequest, Ticket<Recorded>),
+    Adopt(AdoptRequest, Ticket<Adopted>),
     Release(Hold, Release, Ticket<bool>),
     Renew(Vec<Hold>, Duration, Ticket<Vec<bool>>),
     Peek(Place, Ticket<Option<Glimpse>>),
@@ -85,7 +89,10 @@ impl Job {
         match self {
             Self::Claim(claim, _) => Some(&claim.place),
             Self::Complete(CompleteRequest { hold, .. }, _) | Self::Release(hold, ..) => Some(&hold.place),
-            Self::Peek(place, _) | Self::Forget(place, _) | Self::Resolve(place, ..) => Some(place),
+            Self::Adopt(AdoptRequest { place, .. }, _)
+            | Self::Peek(place, _)
+            | Self::Forget(place, _)
+            | Self::Resolve(place, ..) => Some(place),
             Self::Renew(..) | Self::List(..) | Self::Purge(..) | Self::Tell(..) | Self::Leave(_) => None,
         }
     }
@@ -108,6 +115,7 @@ impl Job {
     fn is_unheard(&self) -> bool {
         match self {
             Self::Complete(.., ticket) => ticket.is_abandoned(),
+            Self::Adopt(.., ticket) => ticket.is_abandoned(),
             Self::Release(.., ticket) => ticket.is_abandoned(),
             _ => false,
         }
@@ -129,6 +137,8 @@ impl Job {
                 Settled::Again(Self::Complete(request, ticket))
             }
             Self::Complete(.., ticket) => done(ticket.deliver()),
+            Self::Adopt(request, ticket) if ticket.reply.is_none() => Settled::Again(Self::Adopt(request, ticket)),
+            Self::Adopt(.., ticket) => done(ticket.deliver()),
             Self::Release(.., ticket) => done(ticket.deliver()),
             Self::Forget(_, ticket) | Self::Resolve(.., ticket) => done(ticket.doubting(doubtful).deliver()),
             Self::Renew(.., ticket) => done(ticket.deliver()),
@@ -144,6 +154,7 @@ impl Job {
         match self {
             Self::Claim(_, ticket) => ticket.refuse(error),
             Self::Complete(.., ticket) => ticket.refuse(error),
+            Self::Adopt(.., ticket) => ticket.refuse(error),
             Self::Release(.., ticket) | Self::Forget(_, ticket) | Self::Resolve(.., ticket) => ticket.refuse(error),
             Self::Renew(.., ticket) => ticket.refuse(error),
             Self::Peek(_, ticket) => ticket.refuse(error),

@@ -1,8 +1,8 @@
 //! A record as the columns of a row, and back.
 
 use crate::clock::Timestamp;
-use crate::record::{Asker, Owner, Record, State, Verdict, judge};
-use crate::store::{Claim, Claimed, Place, StoreError};
+use crate::record::{AdoptionDecision, Asker, Owner, Record, State, Verdict, decide_adoption, judge};
+use crate::store::{AdoptRequest, Adopted, Claim, Claimed, Place, StoreError};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgRow, PgTypeInfo, PgValueRef};
@@ -145,6 +145,20 @@ pub(super) fn answer(record: Record, claim: &Claim, now: Timestamp) -> Option<Cl
         (Verdict::InFlight(remaining), _) => Claimed::InFlight { remaining },
         (Verdict::Mismatch, _) => Claimed::Mismatch,
         (Verdict::Completed | Verdict::Interrupted, _) => Claimed::Interrupted,
+    })
+}
+
+/// What a record says to an adoption that changed nothing; nothing where the adoption has to be made again.
+pub(super) fn unadopted(record: Record, request: &AdoptRequest, now: Timestamp) -> Option<Adopted> {
+    let AdoptRequest { owner, fingerprint, interrupted, .. } = *request;
+    Some(match (decide_adoption(Some(&record), &Asker { owner, fingerprint, interrupted }, now), record) {
+        (AdoptionDecision::Record { .. } | AdoptionDecision::Interrupt, _) => return None,
+        (AdoptionDecision::Completed, Record { state: State::Completed { outcome, .. }, .. }) => {
+            Adopted::Completed { outcome }
+        }
+        (AdoptionDecision::InFlight(remaining), _) => Adopted::InFlight { remaining },
+        (AdoptionDecision::Mismatch, _) => Adopted::Mismatch,
+        (AdoptionDecision::Completed | AdoptionDecision::Interrupted, _) => Adopted::Interrupted,
     })
 }
 

@@ -238,6 +238,66 @@ pub(super) const COMPLETES: &str = concat!(
         WHERE NOT EXISTS (SELECT FROM done WHERE done.n = r.n)"
 );
 
+/// Whether an adoption leaves the record `t` interrupted: another caller's lease is over, and nobody runs the body again.
+macro_rules! interrupts {
+    () => {
+        "t.state = 1 AND t.owner <> $3 AND t.attempt > $6"
+    };
+}
+
+/// Records the outcome of a caller that has no hold, where a claim would be granted; decides as
+/// [`decide_adoption`](crate::record::decide_adoption) does. The token is drawn alone with the key, as a claim's is.
+///
+/// `$1` scope, `$2` key, `$3` owner, `$4` fingerprint, `$5` the place's number, `$6` last attempt but one, `$7` outcome,
+/// `$8` retention.
+pub(super) const ADOPT: &str = concat!(
+    "WITH seen AS MATERIALIZED (
+        SELECT ",
+    columns!("t"),
+    " FROM idempotently_record t
+        WHERE t.scope = $1 AND t.key = $2 AND ",
+    changes!("$3", "$4"),
+    " IS NOT TRUE),
+    fresh AS MATERIALIZED (
+        SELECT $4::bytea AS fingerprint, pg_advisory_xact_lock($5), pg_try_advisory_xact_lock_shared(",
+    queue!("$5"),
+    ") AS free
+        WHERE NOT EXISTS (SELECT FROM seen)),
+    put AS (
+        INSERT INTO idempotently_record AS t (scope, key, version, state, token, attempt, fingerprint, ends, outcome)
+        SELECT $1, $2, 1, 2, nextval('idempotently_token'), 1, fresh.fingerprint,
+            clock_timestamp() + $8 * interval '1 microsecond', $7
+        FROM fresh WHERE fresh.free
+        ON CONFLICT (scope, key) DO UPDATE SET
+            state = CASE WHEN ",
+    interrupts!(),
+    " THEN 3 ELSE 2 END,
+            token = CASE WHEN ",
+    interrupts!(),
+    " THEN t.token ELSE excluded.token END,
+            attempt = CASE WHEN t.state = 2 THEN 1 ELSE t.attempt END,
+            owner = NULL, lease_ends = NULL, fingerprint = excluded.fingerprint,
+            ends = CASE WHEN ",
+    interrupts!(),
+    " THEN NULL ELSE excluded.ends END,
+            outcome = CASE WHEN ",
+    interrupts!(),
+    " THEN NULL ELSE excluded.outcome END
+        WHERE ",
+    changes!("$3", "$4"),
+    "
+        RETURNING ",
+    columns!("t"),
+    ")
+    SELECT 1::bigint, true, ",
+    columns!("put"),
+    ", clock_timestamp() FROM put
+    UNION ALL SELECT 1::bigint, false, ",
+    columns!("seen"),
+    ", clock_timestamp() FROM seen",
+    in_transaction!("1::bigint")
+);
+
 /// The rows in flight that are held by tokens, locked in the order of their keys: `$1` scopes, `$2` keys, `$3` tokens.
 macro_rules! held {
     () => {

@@ -1,12 +1,14 @@
 //! The verbs: requests into statements, and rows into answers.
 
 use super::doubt::{Doubt, ServerClock};
-use super::job::{Job, Kind, Page, Queued};
+use super::job::{Job, Kind, Page, Queued, Ticket};
 use super::row::{self, corrupt, micros};
 use super::sql;
 use crate::clock::Timestamp;
 use crate::record::{Completion, OnInterruption, Record, State, judge_completion};
-use crate::store::{Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Standing, StoreError};
+use crate::store::{
+    AdoptRequest, Adopted, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Standing, StoreError,
+};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection, Error, PgConnection, Postgres, Row, query};
@@ -227,6 +229,38 @@ fn unwritten(record: Record, request: &CompleteRequest, now: Timestamp) -> Optio
     }
 }
 
+async fn adopt(
+    connection: &mut PgConnection,
+    request: &AdoptRequest,
+    ticket: &mut Ticket<Adopted>,
+) -> Result<Changed, Error> {
+    let statement = at(sql::ADOPT, &request.place)
+        .bind(request.owner.0.to_vec())
+        .bind(request.fingerprint.map(Vec::from))
+        .bind(row::number(&request.place).cast_signed())
+        .bind(last_but_one(request.interrupted))
+        .bind(request.outcome.as_slice())
+        .bind(request.retention.map(micros));
+    let rows = fetch(connection, statement).await?;
+    // Without a row another transaction was in the way, and it is asked again.
+    let Some(row) = rows.first() else { return Ok(Changed::new()) };
+    let (_, wrote) = about(row)?;
+    match row::record(row, 2) {
+        Err(error) => ticket.fill(Err(error)),
+        Ok((Record { state, .. }, _)) if wrote => {
+            let is_recorded = matches!(state, State::Completed { .. });
+            ticket.fill(Ok(if is_recorded { Adopted::Recorded } else { Adopted::Interrupted }));
+            return Ok(vec![row::number(&request.place)]);
+        }
+        Ok((record, now)) => {
+            if let Some(adopted) = row::unadopted(record, request, now) {
+                ticket.fill(Ok(adopted));
+            }
+        }
+    }
+    Ok(Changed::new())
+}
+
 async fn release(connection: &mut PgConnection, batch: &mut [Queued], sql: &'static str) -> Result<Changed, Error> {
     let released = {
         let holds: Vec<&Hold> = batch.iter().filter_map(|queued| as_release(&queued.job)).collect();
@@ -277,6 +311,7 @@ async fn alone(connection: &mut PgConnection, batch: &mut [Queued]) -> Result<Ch
     let Some(Queued { job, .. }) = batch.first_mut() else { return Ok(Changed::new()) };
     match job {
         Job::Renew(holds, lease, ticket) => ticket.fill(Ok(renew(connection, holds, *lease).await?)),
+        Job::Adopt(request, ticket) => return adopt(connection, request, ticket).await,
         Job::Peek(place, ticket) => {
             let statement = at(sql::PEEK, place);
             let rows = fetch(connection, statement).await?;
@@ -312,7 +347,7 @@ async fn alone(connection: &mut PgConnection, batch: &mut [Queued]) -> Result<Ch
     Ok(Changed::new())
 }
 
-fn at(sql: &'static str, place: &Place) -> Statement<'static> {
+fn at<'q>(sql: &'static str, place: &Place) -> Statement<'q> {
     query(sql).bind(row::held(&place.scope).into_owned()).bind(row::held(&place.key).into_owned())
 }
 
