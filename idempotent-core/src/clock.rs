@@ -1,8 +1,12 @@
 //! What time it is, for records: monotonic, coarse, and replaceable in tests.
 
 #[cfg(feature = "durable")]
+mod boot;
+#[cfg(feature = "durable")]
 mod wall;
 
+#[cfg(feature = "durable")]
+pub(crate) use boot::BootTime;
 #[cfg(feature = "durable")]
 pub use wall::Timestamp;
 #[cfg(feature = "durable")]

@@ -1,5 +1,7 @@
 //! Which executions the running code is inside of, per thread, and lent to a task while it is polled.
 
+#[cfg(feature = "durable")]
+use crate::clock::BootTime;
 use crate::error::Error;
 #[cfg(feature = "durable")]
 use crate::error::ErrorKind;
@@ -7,6 +9,8 @@ use crate::key::{Key, Text};
 use hmac_sha256::Hash as Sha256;
 use std::cell::RefCell;
 use std::fmt;
+#[cfg(feature = "durable")]
+use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(any(feature = "durable", feature = "tokio"))]
 use std::sync::Arc;
 #[cfg(feature = "tokio")]
@@ -17,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "durable")]
 use std::sync::{Mutex, PoisonError};
 #[cfg(feature = "durable")]
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// One execution, as the stack holds it.
 #[derive(Clone, Debug)]
@@ -46,34 +50,69 @@ enum Life {
 
 /// What a store granted, and whether it still holds.
 #[cfg(feature = "durable")]
-#[derive(Debug)]
 pub(crate) struct Fence {
     token: u64,
     lost: AtomicBool,
     /// Until when nobody else can have the key, as far as this process knows; nothing where no lease says so.
-    until: Mutex<Option<Instant>>,
+    until: Mutex<Option<BootTime>>,
+    /// What is done when the execution is given up; nothing once it was.
+    given_up: Mutex<Option<Vec<WhenGivenUp>>>,
 }
+
+/// Something that is done on the thread that renews leases.
+#[cfg(feature = "durable")]
+type WhenGivenUp = Box<dyn FnOnce() + Send>;
 
 #[cfg(feature = "durable")]
 impl Fence {
     pub(crate) fn new(token: u64) -> Arc<Self> {
-        Arc::new(Self { token, lost: AtomicBool::new(false), until: Mutex::new(None) })
+        let given_up = Mutex::new(Some(Vec::new()));
+        Arc::new(Self { token, lost: AtomicBool::new(false), until: Mutex::new(None), given_up })
     }
 
     /// The lease was asked for at this moment, and granted.
-    pub(crate) fn believe(&self, asked: Instant, lease: Duration) {
+    pub(crate) fn believe(&self, asked: BootTime, lease: Duration) {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = asked.checked_add(lease);
     }
 
-    fn is_lost(&self) -> bool {
+    /// Whether another caller may have the key, as far as this process knows.
+    pub(crate) fn is_lost(&self) -> bool {
         let is_over =
-            || self.until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|end| end <= Instant::now());
+            || self.until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|end| end <= BootTime::now());
         self.lost.load(Ordering::Acquire) || is_over()
     }
 
     /// Another caller took the key over, or may have.
     pub(crate) fn lose(&self) {
         self.lost.store(true, Ordering::Release);
+    }
+
+    /// The lease is not renewed any more: whoever waits for the execution in this process is let go.
+    pub(crate) fn give_up(&self) {
+        self.lose();
+        let hooks = self.given_up.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for hook in hooks.into_iter().flatten() {
+            // It may wake a task, whose bug must not end the thread that all leases depend on.
+            let _ = catch_unwind(AssertUnwindSafe(hook));
+        }
+    }
+
+    /// Does something when the execution is given up, or now where it was.
+    pub(crate) fn when_given_up(&self, hook: impl FnOnce() + Send + 'static) {
+        let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hooks) = &mut *given_up {
+            hooks.push(Box::new(hook));
+            return;
+        }
+        drop(given_up);
+        hook();
+    }
+}
+
+#[cfg(feature = "durable")]
+impl fmt::Debug for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fence").field("token", &self.token).field("lost", &self.lost).finish_non_exhaustive()
     }
 }
 

@@ -66,7 +66,8 @@ pub enum ErrorKind {
     NoTransaction,
     /// The transaction has failed: a statement in it, or a call that did not complete.
     Aborted,
-    /// A commit was sent and its answer was lost.
+    /// The body ran, and whether its outcome is recorded is not known: the answer to a commit was lost, or the store could
+    /// not be reached after the lease was over.
     OutcomeUnknown,
     /// The outcome was recorded as done, but could not be kept.
     OutcomeLost,
@@ -174,7 +175,7 @@ impl Error {
         Self::build(kind, operation, None, Some(source.into()), None)
     }
 
-    /// Outside of a call, with what happened and what to do there.
+    /// Caused, with what happened and what to do, where it is not what the kind says.
     #[cfg(feature = "durable")]
     pub(crate) fn advising(
         kind: ErrorKind,
@@ -183,6 +184,12 @@ impl Error {
         words: (&'static str, &'static str),
     ) -> Self {
         Self::build(kind, operation, None, Some(source.into()), Some(words))
+    }
+
+    /// With what happened and what to do, where it is not what the kind says.
+    #[cfg(feature = "durable")]
+    pub(crate) fn told(kind: ErrorKind, operation: &'static str, words: (&'static str, &'static str)) -> Self {
+        Self::build(kind, operation, None, None, Some(words))
     }
 
     /// Caused, and with more to say than its kind does; also what happened and what to do, where it is not that.

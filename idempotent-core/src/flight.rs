@@ -1,6 +1,7 @@
 //! One execution in flight, from the moment that somebody else waits for it.
 
 use crate::sync::{Mutex, MutexGuard};
+use crate::underway::wake;
 use once_cell::sync::OnceCell;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -110,7 +111,7 @@ impl Flight {
 
     pub(crate) fn wake_all(&self) {
         let asleep = std::mem::take(&mut self.seat().asleep);
-        asleep.into_values().for_each(Waker::wake);
+        asleep.into_values().for_each(wake);
     }
 
     /// Wakes followers for the vacant seat: one takes it, and those that go away wake others. More than one, since a task
@@ -123,7 +124,7 @@ impl Flight {
             *place = seat.asleep.pop_first();
         }
         drop(seat);
-        woken.into_iter().flatten().for_each(|(_, waker)| waker.wake());
+        woken.into_iter().flatten().for_each(|(_, waker)| wake(waker));
     }
 }
 

@@ -3,17 +3,25 @@
 mod keeper;
 mod leaving;
 
+use crate::clock::BootTime;
 use crate::context::Fence;
-use crate::store::{CompleteRequest, Hold, Recorded, Release, Store, StoreError};
+use crate::record::{OnInterruption, Owner};
+use crate::report;
+use crate::store::{Adopted, Hold, Recorded, Release, Store, StoreError};
 use crate::underway::Tally;
+use futures_timer::Delay;
 use keeper::{Keeper, Late};
 use leaving::Leaving;
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::task::Poll;
+use std::time::Duration;
+
+/// How long a caller waits until the store has the key back.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A store that operations share: what `install` and `store = …` take. Clones are the same store.
 ///
@@ -44,7 +52,7 @@ impl SharedStore {
     pub fn new(store: impl Store) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let store: Arc<dyn Store> = Arc::new(store);
-        let (keeper, leaving) = (Keeper::new(store.clone()), Leaving::new(store.clone()));
+        let (keeper, leaving) = (Keeper::new(&store), Leaving::new(store.clone()));
         let shared = Arc::new(Shared { id: NEXT.fetch_add(1, Ordering::Relaxed), store, keeper, leaving });
         let mut alive = ALIVE.lock().unwrap_or_else(PoisonError::into_inner);
         alive.retain(|shared| shared.strong_count() > 0);
@@ -75,12 +83,13 @@ impl SharedStore {
         self.shared.id
     }
 
-    /// Begins to keep what was asked for at a moment, and granted.
-    pub(crate) fn hold(&self, hold: Hold, terms: Terms, attempt: u32, asked: Instant) -> Held {
+    /// Begins to keep what was granted.
+    pub(crate) fn hold(&self, grant: Grant, terms: Terms) -> Held {
+        let Grant { hold, owner, attempt, asked } = grant;
         let fence = Fence::new(hold.token);
         fence.believe(asked, terms.lease);
         let id = self.shared.keeper.keep(hold.clone(), terms, fence.clone());
-        Held { store: self.clone(), hold: Some(hold), id, fence, attempt, on_drop: terms.on_drop }
+        Held { store: self.clone(), hold: Some(hold), owner, id, fence, attempt, terms, has_begun: false }
     }
 
     /// How many outcomes could not be recorded yet, because the store was away, and are tried again until they are.
@@ -114,7 +123,18 @@ pub(crate) struct Terms {
     pub(crate) lease: Duration,
     /// Renewal stops after this long, for a body that hangs.
     pub(crate) max_run: Option<Duration>,
+    /// What becomes of the key where the body had begun.
     pub(crate) on_drop: Release,
+}
+
+/// A key that a store granted.
+pub(crate) struct Grant {
+    pub(crate) hold: Hold,
+    /// Who asked for it.
+    pub(crate) owner: Owner,
+    pub(crate) attempt: u32,
+    /// When it was asked for.
+    pub(crate) asked: BootTime,
 }
 
 /// A key that this process holds: dropped without an outcome, it is given back.
@@ -122,10 +142,12 @@ pub(crate) struct Terms {
 pub(crate) struct Held {
     store: SharedStore,
     hold: Option<Hold>,
+    owner: Owner,
     id: u64,
     fence: Arc<Fence>,
     attempt: u32,
-    on_drop: Release,
+    terms: Terms,
+    has_begun: bool,
 }
 
 impl Held {
@@ -137,32 +159,48 @@ impl Held {
         self.attempt
     }
 
-    /// Ends the hold with an outcome. Where the store cannot be reached, or nobody is left to hear its answer, the
-    /// outcome is tried again in the background until it is recorded.
-    pub(crate) async fn complete(
-        mut self,
-        outcome: Vec<u8>,
-        retention: Option<Duration>,
-    ) -> Result<Recorded, StoreError> {
-        self.store.shared.keeper.let_go(self.id);
-        let Some(hold) = self.hold.take() else { return Ok(Recorded::Lost) };
-        let late = Late::new(hold.clone(), outcome.clone(), retention, OUTCOMES.begin());
-        let mut sending = Sending { store: &self.store, late: Some(late) };
-        let answer = self.store.store().complete(CompleteRequest::new(hold, outcome).retention(retention)).await;
-        match &answer {
-            Ok(_) => sending.late = None,
-            Err(error) => {
-                if let Some(late) = &mut sending.late {
-                    late.tell(error);
-                }
-            }
-        }
-        answer
+    /// Whether another caller may have the key, as far as this process knows.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.fence.is_lost()
     }
 
-    /// Gives the key back: the body ended, and its outcome is not kept.
-    pub(crate) fn release(mut self) {
-        self.on_drop = Release::Free;
+    /// The body begins: from now on its effect may have happened.
+    pub(crate) fn begins(&mut self) {
+        self.has_begun = true;
+    }
+
+    /// The same key was granted again, so this hold is not to be given back.
+    pub(crate) fn replaced(mut self) {
+        self.hold = None;
+        self.store.shared.keeper.let_go(self.id);
+    }
+
+    /// Ends the hold with an outcome.
+    pub(crate) fn record(mut self, outcome: Outcome) -> Recording {
+        self.store.shared.keeper.let_go(self.id);
+        let store = self.store.shared.store.clone();
+        let late = self.hold.take().map(|hold| Late::new(store, hold, self.owner, outcome, OUTCOMES.begin()));
+        Recording { store: self.store.clone(), fence: self.fence.clone(), late }
+    }
+
+    /// Gives the key back: the body ended, and its outcome is not kept. Waits for the store, but not for long.
+    pub(crate) async fn release(mut self) {
+        let Some(hold) = self.hold.take() else { return };
+        self.store.shared.keeper.let_go(self.id);
+        let place = hold.place.clone();
+        let mut asked = self.store.shared.leaving.ask(hold, Release::Free, RELEASES.begin());
+        let mut limit = None;
+        let answer = poll_fn(|cx| match asked.poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(answer),
+            Poll::Pending => {
+                let limit = limit.get_or_insert_with(|| Delay::new(RELEASE_TIMEOUT));
+                Pin::new(limit).poll(cx).map(|()| Err(StoreError::new("the store has not answered yet")))
+            }
+        })
+        .await;
+        if let Err(error) = answer {
+            report::unreleased(&place.scope, &place.key, &error);
+        }
     }
 }
 
@@ -170,17 +208,63 @@ impl Drop for Held {
     fn drop(&mut self) {
         let Some(hold) = self.hold.take() else { return };
         self.store.shared.keeper.let_go(self.id);
-        self.store.shared.leaving.release(hold, self.on_drop, RELEASES.begin());
+        let how = if self.has_begun { self.terms.on_drop } else { Release::Free };
+        drop(self.store.shared.leaving.ask(hold, how, RELEASES.begin()));
     }
 }
 
-/// An outcome on its way to the store; dropped without an answer, it is late.
-struct Sending<'a> {
-    store: &'a SharedStore,
+/// What is to be recorded at the end of a body.
+pub(crate) struct Outcome {
+    pub(crate) fingerprint: Option<[u8; 16]>,
+    pub(crate) interrupted: OnInterruption,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) retention: Option<Duration>,
+}
+
+/// An outcome on its way to the store. Dropped before the store has answered, it is tried again in the background.
+pub(crate) struct Recording {
+    store: SharedStore,
+    fence: Arc<Fence>,
     late: Option<Late>,
 }
 
-impl Drop for Sending<'_> {
+impl Recording {
+    /// Records the outcome under the hold that the body ran under.
+    pub(crate) async fn complete(&mut self) -> Result<Recorded, StoreError> {
+        let Some(late) = &mut self.late else { return Ok(Recorded::Lost) };
+        let answer = self.store.shared.store.complete(late.complete_request()).await;
+        match &answer {
+            Ok(Recorded::Lost) => late.is_lost = true,
+            Ok(_) => self.late = None,
+            Err(error) => late.tell(error),
+        }
+        answer
+    }
+
+    /// Records the outcome without a hold, where nobody has the key.
+    pub(crate) async fn adopt(&mut self) -> Result<Adopted, StoreError> {
+        let Some(late) = &mut self.late else { return Ok(Adopted::Recorded) };
+        let answer = self.store.shared.store.adopt(late.adopt_request()).await;
+        match &answer {
+            Ok(Adopted::InFlight { .. }) => {}
+            Ok(_) => self.late = None,
+            Err(error) => late.tell(error),
+        }
+        answer
+    }
+
+    /// Whether another caller may have the key, as far as this process knows.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.fence.is_lost()
+    }
+
+    /// The outcome is not to be recorded.
+    pub(crate) fn give_up(mut self) {
+        self.late = None;
+    }
+}
+
+impl Drop for Recording {
     fn drop(&mut self) {
         if let Some(late) = self.late.take() {
             self.store.shared.keeper.record_later(late);

@@ -101,7 +101,7 @@ impl Place {
 #[cfg(feature = "durable")]
 pub(crate) fn unrecorded(scope: &str, key: &str, error: &dyn std::error::Error) {
     #[cfg(feature = "tracing")]
-    traces::unrecorded(scope, key, error);
+    guarded(|| traces::unrecorded(scope, key, error));
     #[cfg(not(feature = "tracing"))]
     let _ = (scope, key, error);
 }
@@ -113,4 +113,19 @@ pub(crate) fn unkept(scope: &str, why: &'static str) {
     traces::unkept(scope, why);
     #[cfg(not(feature = "tracing"))]
     let _ = (scope, why);
+}
+
+/// Says that a failed call's key may be taken until its lease is over, because the store did not answer in time.
+#[cfg(feature = "durable")]
+pub(crate) fn unreleased(scope: &str, key: &str, error: &dyn std::error::Error) {
+    #[cfg(feature = "tracing")]
+    guarded(|| traces::unreleased(scope, key, error));
+    #[cfg(not(feature = "tracing"))]
+    let _ = (scope, key, error);
+}
+
+/// A subscriber that panics must not end a thread that others depend on.
+#[cfg(all(feature = "durable", feature = "tracing"))]
+fn guarded(event: impl FnOnce()) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(event));
 }

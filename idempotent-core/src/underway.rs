@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
@@ -9,6 +10,12 @@ use std::task::{Poll, Waker};
 /// Keys that a store may have granted and nobody took, which it gives back by itself.
 #[cfg(feature = "durable")]
 pub(crate) static UNTAKEN: Tally = Tally::new();
+
+/// Wakes a task. A waker is the caller's code: one that panics must not end the thread that it is called on, nor keep the
+/// others from being woken.
+pub(crate) fn wake(waker: Waker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+}
 
 /// How much of one kind is going on.
 #[derive(Debug)]
@@ -59,7 +66,7 @@ impl Drop for Underway {
     fn drop(&mut self) {
         if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
             let waiting = mem::take(&mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-            waiting.into_iter().for_each(Waker::wake);
+            waiting.into_iter().for_each(wake);
         }
     }
 }

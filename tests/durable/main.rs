@@ -3,11 +3,14 @@
 #![cfg(feature = "durable")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adoption;
 #[cfg(feature = "tokio")]
 mod detached;
+mod gated;
 mod odd;
 #[cfg(feature = "macros")]
 mod outcomes;
+mod releases;
 
 use idempotently::backend::memory::MemoryStore;
 use idempotently::store::{Claim, Claimed, CompleteRequest, Hold, Place, Release, Standing, Store};

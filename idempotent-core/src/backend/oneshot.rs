@@ -1,6 +1,7 @@
 //! One answer from a store's own thread to a caller on any runtime, or to none.
 
 use crate::store::StoreError;
+use crate::underway::wake;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,7 +49,7 @@ impl<T> Sender<T> {
                 let waker = waker.take();
                 *slot = Slot::Sent(reply);
                 drop(slot);
-                waker.into_iter().for_each(Waker::wake);
+                waker.into_iter().for_each(wake);
                 Ok(())
             }
             Slot::Sent(_) | Slot::Closed => Err(reply),
@@ -69,7 +70,7 @@ impl<T> Drop for Sender<T> {
         let waker = waker.take();
         *slot = Slot::Closed;
         drop(slot);
-        waker.into_iter().for_each(Waker::wake);
+        waker.into_iter().for_each(wake);
     }
 }
 

@@ -28,7 +28,7 @@ static OPEN: Lazy<DashMap<Name, Arc<Question>>> = Lazy::new(DashMap::new);
 
 #[derive(Default)]
 struct Question {
-    granted: AtomicBool,
+    executes: AtomicBool,
     answered: AtomicBool,
     told: Event,
 }
@@ -51,9 +51,9 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// The leader is to run the body: from now on there is an execution in flight.
-    pub(super) fn granted(self) {
-        self.question.granted.store(true, Ordering::Release);
+    /// The store said that there is an execution in flight, the leader's or another one.
+    pub(super) fn executes(self) {
+        self.question.executes.store(true, Ordering::Release);
     }
 }
 
@@ -126,7 +126,7 @@ where
             },
             Met::Joined(follow, open) => {
                 let waited = until_answered(follow, &open).await;
-                if waited.is_none() && open.granted.load(Ordering::Acquire) {
+                if waited.is_none() && open.executes.load(Ordering::Acquire) {
                     return (Stand::Refused(Error::new(ErrorKind::InFlight, table.scope())), None);
                 }
                 waited

@@ -12,9 +12,7 @@ use super::leading::Leading;
 use crate::blocking::block_on;
 use crate::codec::record;
 use crate::context::enter;
-use crate::error::Error;
-#[cfg(feature = "tokio")]
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::key::Print;
 use crate::lease::Held;
 use crate::observe::How;
@@ -94,14 +92,14 @@ where
     Some(other)
 }
 
-/// Without the store: what the followers of an outcome get that is not recorded.
-fn give_back<T, P>(lead: Option<Followed<'_, T, P>>, held: Held, shared: Option<T>, place: &Place)
+/// An outcome that is not recorded: the store has the key back first, then this process, then the caller is told.
+async fn give_back<T, P>(lead: Option<Followed<'_, T, P>>, held: Held, shared: Option<T>, place: &Place)
 where
     T: Clone + Send + Sync + 'static,
     P: Print,
 {
     place.kept(false);
-    held.release();
+    held.release().await;
     if let (Some(lead), Some(shared)) = (lead, shared) {
         tell(lead, &Ok(shared));
     }
@@ -137,12 +135,14 @@ where
     let answer = match sought {
         Sought::Run(held) => {
             lead.granted(held.attempt(), held.fence());
-            if let Some(asking) = asking {
-                asking.granted();
-            }
             return Ok((lead, held));
         }
         Sought::Stored(bytes) => errand.read(&bytes),
+        // How long to wait is each caller's own, so a follower takes over and asks for itself.
+        Sought::Refused(error) if matches!(error.kind(), ErrorKind::WaitTimedOut | ErrorKind::InFlight) => {
+            drop(lead);
+            return Err(Err(error));
+        }
         Sought::Refused(error) => Err(error),
     };
     tell(lead, &answer);
@@ -181,11 +181,13 @@ where
         }
         (Stand::Lead(lead), asking) => (lead, asking),
     };
-    let (mut lead, held) = match passed_on(lead, asking, errand, block_on(errand.clone().seek())) {
+    let (sought, asking) = block_on(errand.clone().seek(asking));
+    let (mut lead, mut held) = match passed_on(lead, asking, errand, sought) {
         Ok(granted) => granted,
         Err(answer) => return answered::<Ret, K>(answer, How::Replayed, refuse, place),
     };
     place.begins(held.attempt());
+    held.begins();
     let entered = lead.enter();
     let outcome = body();
     let ending = ending(keep.settle(&outcome), errand.max_outcome, errand.scope);
@@ -196,11 +198,11 @@ where
             settle(lead, errand, kept, finished, place)
         }
         Ending::Share(kept) => {
-            give_back(Some(lead), held, Some(kept), place);
+            block_on(give_back(Some(lead), held, Some(kept), place));
             None
         }
         Ending::Release => {
-            give_back(Some(lead), held, None, place);
+            block_on(give_back(Some(lead), held, None, place));
             None
         }
     };
@@ -228,10 +230,16 @@ where
         (Stand::Answered(answer, how), _) => Set::Answered(answer, how),
         (Stand::Refused(error), _) => Set::Answered(Err(error), How::Refused),
         (Stand::Unprotected, _) => Set::Unprotected,
-        (Stand::Lead(lead), asking) => match passed_on(lead, asking, errand, errand.clone().seek().await) {
-            Ok((lead, held)) => Set::Run(lead, held),
-            Err(answer) => Set::Answered(answer, How::Replayed),
-        },
+        (Stand::Lead(lead), asking) => {
+            let mut seeking = errand.clone().seek(asking);
+            // Dropped before the question: once that is answered, nobody may be refused on account of this leader.
+            let lead = lead;
+            let (sought, asking) = (&mut seeking).await;
+            match passed_on(lead, asking, errand, sought) {
+                Ok((lead, held)) => Set::Run(lead, held),
+                Err(answer) => Set::Answered(answer, How::Replayed),
+            }
+        }
     }
 }
 
@@ -289,7 +297,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => {
             if let (Some(held), Some(lead)) = (held, lead) {
-                held.release();
+                held.release().await;
                 tell(lead, &Err(error.clone()));
             }
             return answered::<Ret, K>(Err(error), How::Refused, refuse, &place);
@@ -330,7 +338,7 @@ where
 ///
 /// The body comes last, so that it is dropped before the key is given back.
 async fn lead_body<Ret, P, K, Fut>(
-    held: Option<Held>,
+    mut held: Option<Held>,
     errand: Errand,
     keep: K,
     retention: Option<Duration>,
@@ -343,6 +351,9 @@ where
     Fut: Future<Output = Ret>,
 {
     place.begins(held.as_ref().map_or(1, Held::attempt));
+    if let Some(held) = &mut held {
+        held.begins();
+    }
     let is_recorded = held.is_some();
     let (max_outcome, scope) = (errand.max_outcome, errand.scope);
     let (outcome, ending, lead) = {
@@ -357,11 +368,11 @@ where
             settle(lead, &errand, kept, finished, place)
         }
         (Some(Ending::Share(kept)), Some(held), lead) => {
-            give_back(lead, held, Some(kept), place);
+            give_back(lead, held, Some(kept), place).await;
             None
         }
         (_, Some(held), lead) => {
-            give_back(lead, held, None, place);
+            give_back(lead, held, None, place).await;
             None
         }
         (_, None, _) => {

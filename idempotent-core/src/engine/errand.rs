@@ -1,12 +1,14 @@
 //! What a durable call has to do at the store, before its body and after it. It knows no types of the user's.
 
+use super::asking::Asking;
+use crate::clock::BootTime;
 use crate::codec::{Unreadable, decode};
 use crate::error::{Error, ErrorKind};
-use crate::lease::{Held, SharedStore, Terms};
+use crate::lease::{Grant, Held, Outcome, Recording, SharedStore, Terms};
 use crate::policy::{Durable, InFlight, OnInterruption};
 use crate::random;
 use crate::record::Owner;
-use crate::store::{Answer, Claim, Claimed, Hold, Place, Recorded, Release, Standing, StoreError};
+use crate::store::{Adopted, Answer, Claim, Claimed, Hold, Place, Recorded, Release, StoreError};
 use futures_timer::Delay;
 use serde::de::DeserializeOwned;
 use std::future::poll_fn;
@@ -14,8 +16,19 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// How often the winner is looked for when nothing tells that it is there.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How many grants in a row may be over when they arrive.
+const MAX_LATE_GRANTS: u32 = 10;
+
+/// What happened, and what to do, where the store is away after the body.
+const UNRECORDED: (&str, &str) = (
+    "the body ran, and whether its outcome is recorded is not known",
+    "call again with the same key to find out",
+);
+/// The same where the key is another request's.
+const MISMATCHED: (&str, &str) = (
+    "the body ran, and its outcome is not recorded: the key was used for a different request meanwhile",
+    "look at the effect, and use a new key for a new request",
+);
 
 /// One call's business with a store.
 #[derive(Clone, Debug)]
@@ -61,9 +74,9 @@ impl Errand {
         Error::caused(ErrorKind::Store, self.scope, error)
     }
 
-    /// The key is another caller's, whose outcome cannot be asked for: the body did run.
-    fn lost(&self, error: StoreError) -> Error {
-        Error::caused(ErrorKind::LeaseLost, self.scope, error)
+    /// The body ran, and the store cannot be asked what is recorded.
+    fn unknown(&self, error: StoreError) -> Error {
+        Error::advising(ErrorKind::OutcomeUnknown, self.scope, error, UNRECORDED)
     }
 
     fn terms(&self) -> Terms {
@@ -73,23 +86,44 @@ impl Errand {
         Terms { lease, max_run, on_drop }
     }
 
-    /// Asks for the key until it is granted, answered or refused.
-    pub(super) fn seek(self) -> Boxed<Sought> {
-        Box::pin(async move { self.sought().await.unwrap_or_else(|error| Sought::Refused(self.store_error(error))) })
+    /// Asks for the key until it is granted, answered or refused. As soon as there is an execution in flight, here or
+    /// elsewhere, the question is answered for those that would be refused on its account.
+    pub(super) fn seek(self, mut asking: Option<Asking>) -> Boxed<(Sought, Option<Asking>)> {
+        Box::pin(async move {
+            let sought = self.sought(&mut asking).await;
+            (sought.unwrap_or_else(|error| Sought::Refused(self.store_error(error))), asking)
+        })
     }
 
-    async fn sought(&self) -> Result<Sought, StoreError> {
-        let store = self.store.store();
+    async fn sought(&self, asking: &mut Option<Asking>) -> Result<Sought, StoreError> {
         let Durable { lease, interrupted, .. } = self.durable;
         let claim = Claim::new(self.place.clone(), owner(), lease, interrupted).fingerprint(self.fingerprint);
-        let deadline = deadline(self.in_flight);
-        let mut changed: Option<Answer<'_, ()>> = None;
+        let (mut pause, mut late, mut late_grants) = (Pause::new(self), None::<Held>, 0);
         loop {
-            let asked = Instant::now();
-            let remaining = match store.claim(claim.clone()).await? {
+            let asked = BootTime::now();
+            let claimed = self.store.store().claim(claim.clone()).await?;
+            if matches!(claimed, Claimed::Granted { .. } | Claimed::InFlight { .. })
+                && let Some(asking) = asking.take()
+            {
+                asking.executes();
+            }
+            let remaining = match claimed {
                 Claimed::Granted { token, attempt } => {
+                    if let Some(late) = late.take() {
+                        late.replaced();
+                    }
                     let hold = Hold { place: self.place.clone(), token };
-                    return Ok(Sought::Run(self.store.hold(hold, self.terms(), attempt, asked)));
+                    let held = self.store.hold(Grant { hold, owner: claim.owner, attempt, asked }, self.terms());
+                    if !held.is_lost() {
+                        return Ok(Sought::Run(held));
+                    }
+                    // Another caller may have been granted the key since, so no body begins under this lease.
+                    late = Some(held);
+                    late_grants += 1;
+                    if late_grants == MAX_LATE_GRANTS {
+                        return Err(StoreError::new("its answers take longer than the lease"));
+                    }
+                    continue;
                 }
                 Claimed::Completed { outcome } => return Ok(Sought::Stored(outcome)),
                 Claimed::Mismatch => return Ok(Sought::Refused(self.error(ErrorKind::KeyReused))),
@@ -99,51 +133,50 @@ impl Errand {
                 }
                 Claimed::InFlight { remaining } => remaining,
             };
-            let Some(longest) = left(deadline, remaining) else {
+            if !pause.wait(remaining).await? {
                 return Ok(Sought::Refused(self.error(ErrorKind::WaitTimedOut)));
-            };
-            match changed.take() {
-                // What happens between an answer and the waiting would be missed, so it is asked once more.
-                None => changed = Some(store.changed(&self.place)),
-                Some(waiting) => {
-                    wait(waiting, longest).await?;
-                    changed = Some(store.changed(&self.place));
-                }
             }
         }
     }
 
     /// Records an outcome under a hold: first the store, then the followers.
-    pub(super) fn finish(self, held: Held, outcome: Vec<u8>, retention: Option<Duration>) -> Boxed<Finished> {
+    pub(super) fn finish(self, held: Held, bytes: Vec<u8>, retention: Option<Duration>) -> Boxed<Finished> {
+        let Durable { interrupted, .. } = self.durable;
+        let outcome = Outcome { fingerprint: self.fingerprint, interrupted, bytes, retention };
         Box::pin(async move {
-            match held.complete(outcome, retention).await {
+            let mut recording = held.record(outcome);
+            match recording.complete().await {
                 Ok(Recorded::Done) => Finished::Own,
                 Ok(Recorded::Superseded { outcome }) => Finished::Stored(outcome),
-                Ok(Recorded::Lost) => self.winner().await,
+                Ok(Recorded::Lost) => self.adopted(recording).await,
+                Err(error) if recording.is_lost() => Finished::Refused(self.unknown(error)),
                 Err(_) => Finished::Unrecorded,
             }
         })
     }
 
-    /// The outcome of whoever has the key now. A record that is gone was forgotten: then the outcome is the caller's own.
-    async fn winner(&self) -> Finished {
-        let deadline = deadline(self.in_flight);
+    /// Records the outcome of a holder that was taken over, unless another holder's is recorded; that one is waited for.
+    async fn adopted(&self, mut recording: Recording) -> Finished {
+        let mut pause = Pause::new(self);
         loop {
-            let changed = self.store.store().changed(&self.place);
-            match self.store.store().peek(self.place.clone()).await {
-                Ok(None) => return Finished::Own,
-                Ok(Some(seen)) => match (seen.standing, seen.outcome) {
-                    (Standing::Completed, Some(outcome)) => return Finished::Stored(outcome),
-                    (Standing::InFlight, _) if self.in_flight != InFlight::Reject => {}
-                    _ => return Finished::Refused(self.error(ErrorKind::LeaseLost)),
-                },
-                Err(error) => return Finished::Refused(self.lost(error)),
-            }
-            let Some(longest) = left(deadline, LOOK_AGAIN) else {
-                return Finished::Refused(self.error(ErrorKind::WaitTimedOut));
+            let remaining = match recording.adopt().await {
+                Ok(Adopted::Recorded) => return Finished::Own,
+                Ok(Adopted::Completed { outcome }) => return Finished::Stored(outcome),
+                Ok(Adopted::Mismatch) => {
+                    return Finished::Refused(Error::told(ErrorKind::OutcomeUnknown, self.scope, MISMATCHED));
+                }
+                Ok(Adopted::Interrupted) => return Finished::Refused(self.error(ErrorKind::Interrupted)),
+                Ok(Adopted::InFlight { remaining }) => remaining,
+                Err(error) => return Finished::Refused(self.unknown(error)),
             };
-            if let Err(error) = wait(changed, longest).await {
-                return Finished::Refused(self.lost(error));
+            let waits = if self.in_flight == InFlight::Reject { Ok(false) } else { pause.wait(remaining).await };
+            match waits {
+                Ok(true) => {}
+                Ok(false) => {
+                    recording.give_up();
+                    return Finished::Refused(self.error(ErrorKind::LeaseLost));
+                }
+                Err(error) => return Finished::Refused(self.unknown(error)),
             }
         }
     }
@@ -157,6 +190,30 @@ impl Errand {
             };
             Error::caused(kind, self.scope, unreadable)
         })
+    }
+}
+
+/// The waits between the questions that one call asks about a record.
+struct Pause<'a> {
+    errand: &'a Errand,
+    deadline: Option<Instant>,
+    changed: Option<Answer<'a, ()>>,
+}
+
+impl<'a> Pause<'a> {
+    fn new(errand: &'a Errand) -> Self {
+        Self { errand, deadline: deadline(errand.in_flight), changed: None }
+    }
+
+    /// Waits until the record may have changed, or for what remains of its lease; whether the caller waits that long.
+    async fn wait(&mut self, remaining: Duration) -> Result<bool, StoreError> {
+        let Some(longest) = left(self.deadline, remaining) else { return Ok(false) };
+        // What happens between an answer and the waiting would be missed, so the first time it is asked once more.
+        if let Some(changed) = self.changed.take() {
+            wait(changed, longest).await?;
+        }
+        self.changed = Some(self.errand.store.store().changed(&self.errand.place));
+        Ok(true)
     }
 }
 

@@ -1,12 +1,14 @@
 //! The thread that renews leases, and brings late what could not be recorded in time.
 
-use super::Terms;
+use super::{Outcome, Terms};
 use crate::blocking::block_on;
+use crate::clock::BootTime;
 use crate::context::Fence;
+use crate::record::Owner;
 use crate::report;
-use crate::store::{Answer, CompleteRequest, Hold, Store, StoreError};
+use crate::store::{AdoptRequest, Adopted, Answer, CompleteRequest, Hold, Recorded, Store, StoreError};
 use crate::underway::Underway;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -26,7 +28,8 @@ const SELDOM: Duration = Duration::from_secs(30);
 pub(super) struct Keeper(Arc<Inner>);
 
 struct Inner {
-    store: Arc<dyn Store>,
+    /// The store is its users': a lease has one, and an outcome that is late is one.
+    store: Weak<dyn Store>,
     work: Mutex<Work>,
     changed: Condvar,
 }
@@ -43,6 +46,8 @@ struct Work {
     in_vain: u32,
     next_id: u64,
     has_thread: bool,
+    /// The store has no users left.
+    is_closed: bool,
 }
 
 struct Kept {
@@ -69,17 +74,42 @@ fn ask<'a, T>(question: impl FnOnce() -> Answer<'a, T>) -> Result<T, StoreError>
 
 /// An outcome that is still to be recorded.
 pub(super) struct Late {
+    store: Arc<dyn Store>,
     hold: Hold,
-    outcome: Vec<u8>,
-    retention: Option<Duration>,
+    owner: Owner,
+    outcome: Outcome,
+    /// The hold was lost, so the outcome can only be adopted.
+    pub(super) is_lost: bool,
     told: bool,
     /// It counts until it is recorded.
     _underway: Underway,
 }
 
+/// What a try to record an outcome came to.
+enum Tried {
+    /// It or another one is recorded, or no other try can change that it is not.
+    Over,
+    /// Another holder runs the body, and its lease lasts this much longer.
+    InFlight(Duration),
+    Failed,
+}
+
 impl Late {
-    pub(super) fn new(hold: Hold, outcome: Vec<u8>, retention: Option<Duration>, underway: Underway) -> Self {
-        Self { hold, outcome, retention, told: false, _underway: underway }
+    pub(super) fn new(store: Arc<dyn Store>, hold: Hold, owner: Owner, outcome: Outcome, underway: Underway) -> Self {
+        Self { store, hold, owner, outcome, is_lost: false, told: false, _underway: underway }
+    }
+
+    pub(super) fn complete_request(&self) -> CompleteRequest {
+        CompleteRequest::new(self.hold.clone(), self.outcome.bytes.clone())
+            .fingerprint(self.outcome.fingerprint)
+            .retention(self.outcome.retention)
+    }
+
+    pub(super) fn adopt_request(&self) -> AdoptRequest {
+        let Outcome { fingerprint, interrupted, bytes, retention } = &self.outcome;
+        AdoptRequest::new(self.hold.place.clone(), self.owner, *interrupted, bytes.clone())
+            .fingerprint(*fingerprint)
+            .retention(*retention)
     }
 
     /// Says why it is late, once.
@@ -88,11 +118,53 @@ impl Late {
             report::unrecorded(&self.hold.place.scope, &self.hold.place.key, error);
         }
     }
+
+    /// Tries to record it.
+    fn record(&mut self) -> Tried {
+        let tried = self.completed().and_then(|over| if over { Ok(Tried::Over) } else { self.adopted() });
+        tried.unwrap_or_else(|error| {
+            self.tell(&error);
+            Tried::Failed
+        })
+    }
+
+    /// Whether an outcome is recorded under the hold.
+    fn completed(&mut self) -> Result<bool, StoreError> {
+        if !self.is_lost {
+            let answer = ask(|| self.store.complete(self.complete_request()))?;
+            self.is_lost = answer == Recorded::Lost;
+        }
+        Ok(!self.is_lost)
+    }
+
+    fn adopted(&self) -> Result<Tried, StoreError> {
+        Ok(match ask(|| self.store.adopt(self.adopt_request()))? {
+            Adopted::InFlight { remaining } => Tried::InFlight(remaining),
+            Adopted::Recorded | Adopted::Completed { .. } | Adopted::Mismatch | Adopted::Interrupted => Tried::Over,
+        })
+    }
+}
+
+/// The late outcomes of one turn. What is left of them when it ends is late again, also where the thread ends.
+struct Turn<'a> {
+    inner: &'a Inner,
+    untried: VecDeque<Late>,
+    tried: Vec<Late>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut work = self.inner.work();
+        // The untried ones come first the next time.
+        work.late.extend(self.untried.drain(..));
+        work.late.extend(self.tried.drain(..));
+        work.trying = 0;
+    }
 }
 
 impl Keeper {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self(Arc::new(Inner { store, work: Mutex::default(), changed: Condvar::new() }))
+    pub(super) fn new(store: &Arc<dyn Store>) -> Self {
+        Self(Arc::new(Inner { store: Arc::downgrade(store), work: Mutex::default(), changed: Condvar::new() }))
     }
 
     pub(super) fn keep(&self, hold: Hold, terms: Terms, fence: Arc<Fence>) -> u64 {
@@ -135,6 +207,15 @@ impl Keeper {
     }
 }
 
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let mut work = self.0.work();
+        work.is_closed = true;
+        drop(work);
+        self.0.changed.notify_one();
+    }
+}
+
 impl Inner {
     fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
@@ -163,6 +244,10 @@ impl Inner {
                 Some(next) => {
                     work = self.changed.wait_timeout(work, next - now).unwrap_or_else(PoisonError::into_inner).0;
                 }
+                None if work.is_closed && work.late.is_empty() => {
+                    work.has_thread = false;
+                    return None;
+                }
                 None => {
                     let (woken, waited) = self.changed.wait_timeout(work, IDLE).unwrap_or_else(PoisonError::into_inner);
                     work = woken;
@@ -181,11 +266,13 @@ impl Inner {
         for (id, hold, lease) in due {
             by_lease.entry(lease).or_default().push((id, hold));
         }
+        // A lease has a user of the store; where there is none, the leases have just been given back.
+        let Some(store) = self.store.upgrade() else { return };
         for (lease, holds) in by_lease {
             for batch in holds.chunks(BATCH) {
                 let holds = batch.iter().map(|(_, hold)| hold.clone()).collect();
-                let asked = Instant::now();
-                let Ok(believed) = ask(|| self.store.renew(holds, lease)) else {
+                let asked = BootTime::now();
+                let Ok(believed) = ask(|| store.renew(holds, lease)) else {
                     self.try_again(batch);
                     continue;
                 };
@@ -216,58 +303,58 @@ impl Inner {
 
     /// Tries what is late, one after the other. Each may take as long as the store has patience, so leases go before.
     fn record(&self, late: Vec<Late>) {
-        let mut late = late.into_iter();
-        let mut is_in_vain = false;
-        while let Some(mut one) = late.next() {
-            let (hold, outcome) = (one.hold.clone(), one.outcome.clone());
-            let answer = ask(|| self.store.complete(CompleteRequest::new(hold, outcome).retention(one.retention)));
-            if let Err(error) = &answer {
-                one.tell(error);
+        let mut turn = Turn { inner: self, untried: late.into(), tried: Vec::new() };
+        let (mut is_in_vain, mut longest_lease) = (false, Duration::ZERO);
+        while let Some(one) = turn.untried.front_mut() {
+            let tried = one.record();
+            let one = turn.untried.pop_front();
+            match tried {
+                Tried::Over => {
+                    drop(one);
+                    let mut work = self.work();
+                    (work.trying, work.in_vain) = (work.trying - 1, 0);
+                }
+                Tried::InFlight(remaining) => {
+                    turn.tried.extend(one);
+                    longest_lease = longest_lease.max(remaining).max(AGAIN);
+                }
+                Tried::Failed => {
+                    turn.tried.extend(one);
+                    is_in_vain = true;
+                }
             }
-            let mut work = self.work();
-            work.trying -= 1;
-            if answer.is_ok() {
-                work.in_vain = 0;
-            } else {
-                is_in_vain = true;
-                work.late.push(one);
-            }
-            let now = Instant::now();
-            if work.leases.values().any(|kept| kept.next() <= now) && late.len() > 0 {
-                // The untried ones come first the next time.
-                let tried = mem::take(&mut work.late);
-                work.late.extend(late.by_ref());
-                work.late.extend(tried);
-                work.trying = 0;
+            let (now, mut work) = (Instant::now(), self.work());
+            if work.leases.values().any(|kept| kept.next() <= now) && !turn.untried.is_empty() {
                 work.try_late_at(now);
+                break;
             }
         }
+        drop(turn);
+        let (now, mut work) = (Instant::now(), self.work());
         if is_in_vain {
-            self.work().put_off(Instant::now());
+            work.put_off(now);
+        }
+        if !longest_lease.is_zero() {
+            work.try_late_at(now + longest_lease.min(SELDOM));
         }
     }
 }
 
 impl Work {
-    /// What is to be renewed now; what has run for too long is not.
+    /// What is to be renewed now.
     fn take_due(&mut self, now: Instant) -> Vec<(u64, Hold, Duration)> {
-        let overdue: Vec<u64> = self
-            .leases
-            .iter()
-            .filter(|(_, kept)| kept.until.is_some_and(|until| until <= now))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in overdue {
-            if let Some(kept) = self.leases.remove(&id) {
-                kept.fence.lose();
-            }
-        }
         let mut due = Vec::new();
         for (id, kept) in self.leases.iter_mut().filter(|(_, kept)| kept.at <= now) {
             kept.at = now + kept.every;
             due.push((*id, kept.hold.clone(), kept.lease));
         }
         due
+    }
+
+    /// What has run for too long, and is not renewed any more.
+    fn take_overdue(&mut self, now: Instant) -> Vec<Arc<Fence>> {
+        let is_overdue = |kept: &Kept| kept.until.is_some_and(|until| until <= now);
+        self.leases.extract_if(.., |_, kept| is_overdue(kept)).map(|(_, kept)| kept.fence).collect()
     }
 
     /// Tries the late outcomes then, if not before.
@@ -294,19 +381,38 @@ impl Work {
     }
 }
 
+/// The thread's end: one that panics leaves its work to another one.
+struct ThreadGuard(Arc<Inner>);
+
+impl Drop for ThreadGuard {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        let mut work = self.0.work();
+        work.has_thread = false;
+        if !work.late.is_empty() {
+            work.try_late_at(Instant::now() + AGAIN);
+        }
+        if !work.leases.is_empty() || !work.late.is_empty() {
+            self.0.wake(work);
+        }
+    }
+}
+
 fn run(inner: Arc<Inner>) {
-    let weak: Weak<Inner> = Arc::downgrade(&inner);
-    let mut held = Some(inner);
-    while let Some(inner) = held.take() {
-        let Some(mut work) = inner.wait(inner.work()) else { return };
+    let guard = ThreadGuard(inner);
+    let inner = &guard.0;
+    while let Some(mut work) = inner.wait(inner.work()) {
         let now = Instant::now();
+        let overdue = work.take_overdue(now);
         let (due, late) = (work.take_due(now), work.take_late(now));
         drop(work);
+        for fence in overdue {
+            fence.give_up();
+        }
         inner.renew(due);
         inner.record(late);
-        // Held only for a turn, so that the last user of the store ends the thread; but late outcomes are seen to.
-        held = if inner.work().late.is_empty() { None } else { Some(inner) };
-        held = held.or_else(|| weak.upgrade());
     }
 }
 

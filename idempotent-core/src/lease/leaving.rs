@@ -1,8 +1,8 @@
 //! Keys that are being given back, whose answers nobody waits for until a shutdown does.
 
 use crate::blocking::block_on;
-use crate::store::{Hold, Release, Store};
-use crate::underway::Underway;
+use crate::store::{Hold, Release, Store, StoreError};
+use crate::underway::{Underway, wake};
 use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use std::thread;
 const FEW: usize = 16;
 
 /// What a store was asked and has not answered yet.
-type Asked = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Asked = Pin<Box<dyn Future<Output = Result<bool, StoreError>> + Send>>;
 
 pub(super) struct Leaving {
     store: Arc<dyn Store>,
@@ -45,7 +45,7 @@ impl Wake for Waiting {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let waiting = mem::take(&mut *self.wakers());
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(wake);
     }
 }
 
@@ -58,14 +58,19 @@ impl Leaving {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the store now. Its answer changes nothing, so it is looked at only to know that it is there.
-    pub(super) fn release(&self, hold: Hold, how: Release, underway: Underway) {
+    /// Asks the store when it is first polled or dropped. A store that cannot be reached lets the lease end.
+    pub(super) fn ask(&self, hold: Hold, how: Release, underway: Underway) -> Releasing<'_> {
         let store = self.store.clone();
-        let mut asked: Asked = Box::pin(async move {
-            // A store that cannot be reached lets the lease end.
-            let _ = store.release(hold, how).await;
+        let asked: Asked = Box::pin(async move {
+            let answer = store.release(hold, how).await;
             drop(underway);
+            answer
         });
+        Releasing { leaving: self, asked: Some(asked) }
+    }
+
+    /// Keeps what nobody waits for. Its answer changes nothing, so it is looked at only to know that it is there.
+    fn keep(&self, mut asked: Asked) {
         if self.is_answered(&mut asked) {
             return;
         }
@@ -101,6 +106,31 @@ impl Leaving {
 
     fn is_answered(&self, asked: &mut Asked) -> bool {
         asked.as_mut().poll(&mut Context::from_waker(&Waker::from(self.waiting.clone()))).is_ready()
+    }
+}
+
+/// A key that is being given back. Dropped, it is given back all the same.
+pub(super) struct Releasing<'a> {
+    leaving: &'a Leaving,
+    asked: Option<Asked>,
+}
+
+impl Releasing<'_> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, StoreError>> {
+        let Some(asked) = &mut self.asked else { return Poll::Pending };
+        let answer = asked.as_mut().poll(cx);
+        if answer.is_ready() {
+            self.asked = None;
+        }
+        answer
+    }
+}
+
+impl Drop for Releasing<'_> {
+    fn drop(&mut self) {
+        if let Some(asked) = self.asked.take() {
+            self.leaving.keep(asked);
+        }
     }
 }
 

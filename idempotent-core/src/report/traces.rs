@@ -52,3 +52,15 @@ pub(super) fn unkept(scope: &str, why: &'static str) {
         "an outcome is not kept: its caller has it, and later calls with the key are refused as `OutcomeLost`",
     );
 }
+
+#[cfg(feature = "durable")]
+pub(super) fn unreleased(scope: &str, key: &str, error: &dyn std::error::Error) {
+    tracing::warn!(
+        target: "idempotently",
+        operation = scope,
+        key = crate::key::digest_of_text(key).as_str(),
+        outcome = "unreleased",
+        error = %error,
+        "the store did not take the key of a failed call back; calls with it are refused or wait until the lease is over",
+    );
+}
