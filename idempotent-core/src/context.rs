@@ -330,6 +330,14 @@ impl Execution {
         crate::key::hexadecimal(&digest.finalize()[..16])
     }
 
+    /// Does something when the library gives the execution up, though its body still runs.
+    #[cfg(feature = "http")]
+    pub(crate) fn when_given_up(&self, hook: impl FnOnce() + Send + 'static) {
+        if let Some(fence) = &self.frame.fence {
+            fence.when_given_up(hook);
+        }
+    }
+
     /// Whether this execution still owns its key. In a store, that is known until the lease ends that was granted last: a
     /// process that was stopped for longer hears of it here at once, without asking the store.
     ///

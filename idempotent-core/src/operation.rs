@@ -101,9 +101,16 @@ impl Operation {
     }
 
     /// How long a silent leader is believed, where records live in a store; 30 seconds unless this is said.
+    ///
+    /// # Panics
+    /// For less than a millisecond, which in a `static` is a compile error.
     #[cfg(feature = "durable")]
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
+        assert!(
+            lease.as_millis() > 0,
+            "a lease is at least a millisecond: a shorter one is over before its body begins"
+        );
         self.policy.durable.lease = lease;
         self
     }

@@ -74,11 +74,22 @@ impl<T> Settled<T> {
 pub(crate) struct Residue<T> {
     outcomes: [Option<T>; 2],
     expired: Vec<T>,
+    /// Whose followers have an outcome, and are to be woken.
+    landed: Option<Arc<Flight>>,
 }
 
 impl<T> Default for Residue<T> {
     fn default() -> Self {
-        Self { outcomes: [None, None], expired: Vec::new() }
+        Self { outcomes: [None, None], expired: Vec::new(), landed: None }
+    }
+}
+
+impl<T> Residue<T> {
+    /// Wakes the followers, and drops the rest.
+    pub(crate) fn wake(self) {
+        if let Some(flight) = &self.landed {
+            flight.wake_all();
+        }
     }
 }
 
@@ -187,7 +198,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
                 && let Some(cell) = part.index.keep_alone(hash, &frame.key, end, self.parts.hasher())
             {
                 let expired = self.put(&mut part, cell, outcome, now);
-                return Residue { outcomes: [None, copy], expired };
+                return Residue { outcomes: [None, copy], expired, landed: None };
             }
             match part.index.landing(hash, &frame.key) {
                 Landing::Followed if copy.is_none() => {
@@ -212,8 +223,7 @@ impl<T: Clone + Send + Sync + 'static, P: Print> Table<T, P> {
                 && let Some(copy) = copy.take()
             {
                 flight.land(Box::new(copy));
-                drop(part);
-                flight.wake_all();
+                residue.landed = Some(flight);
             }
             residue.outcomes[1] = copy;
             return residue;

@@ -2,7 +2,8 @@
 
 use idempotently::backend::memory::MemoryStore;
 use idempotently::store::{
-    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    Store, StoreError,
 };
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,6 +90,10 @@ impl Store for Away {
             return Box::pin(std::future::ready(Err(StoreError::new("away"))));
         }
         self.answer(self.store.complete(request))
+    }
+
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
+        self.answer(self.store.adopt(request))
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

@@ -5,7 +5,7 @@ use idempotently::store::{
     AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
     Store, StoreError,
 };
-use std::future::{pending, poll_fn, ready};
+use std::future::{poll_fn, ready};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Poll, Waker};
@@ -28,12 +28,30 @@ pub(crate) struct Switches {
     pub(crate) fails_to_adopt: AtomicBool,
     /// Releases are carried out by a thread, a moment after they were asked for.
     pub(crate) releases_late: AtomicBool,
-    /// Releases are never answered.
-    pub(crate) never_releases: AtomicBool,
+    /// Releases are carried out when this is over.
+    pub(crate) holds_releases: AtomicBool,
+    /// Claims are made, and not answered until this is over.
+    pub(crate) never_claims: AtomicBool,
     /// The answers to this many claims come after the lease that they grant.
     pub(crate) late_claims: AtomicUsize,
     counts: Mutex<Counts>,
     counted: Condvar,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+impl Switches {
+    /// Waits until a switch is off.
+    async fn off(&self, switch: &AtomicBool) {
+        poll_fn(|cx| {
+            let mut waiting = self.waiting.lock().unwrap();
+            if !switch.load(Ordering::SeqCst) {
+                return Poll::Ready(());
+            }
+            waiting.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,6 +69,8 @@ impl Gated {
 
     pub(crate) fn switch(&self, switch: impl Fn(&Switches) -> &AtomicBool, on: bool) {
         switch(&self.switches).store(on, Ordering::SeqCst);
+        let waiting = std::mem::take(&mut *self.switches.waiting.lock().unwrap());
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -61,8 +81,7 @@ impl Gated {
     #[track_caller]
     pub(crate) fn wait_until(&self, what: impl Fn(&Counts) -> bool) {
         let counts = self.switches.counts.lock().unwrap();
-        let (counts, waited) =
-            self.switches.counted.wait_timeout_while(counts, LIMIT, |counts| !what(counts)).unwrap();
+        let (counts, waited) = self.switches.counted.wait_timeout_while(counts, LIMIT, |counts| !what(counts)).unwrap();
         assert!(!waited.timed_out(), "{counts:?}");
     }
 
@@ -85,6 +104,7 @@ impl Store for Gated {
         let answer = self.memory.claim(claim);
         Box::pin(async move {
             self.count(|counts| counts.claims += 1);
+            self.switches.off(&self.switches.never_claims).await;
             let answer = answer.await;
             let late = |left: usize| left.checked_sub(1);
             if self.switches.late_claims.fetch_update(Ordering::SeqCst, Ordering::SeqCst, late).is_ok() {
@@ -109,8 +129,12 @@ impl Store for Gated {
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {
-        if self.switches.never_releases.load(Ordering::SeqCst) {
-            return Box::pin(pending());
+        if self.switches.holds_releases.load(Ordering::SeqCst) {
+            let (memory, switches) = (self.memory.clone(), self.switches.clone());
+            return Box::pin(async move {
+                switches.off(&switches.holds_releases).await;
+                memory.release(hold, how).await
+            });
         }
         if !self.switches.releases_late.load(Ordering::SeqCst) {
             return self.memory.release(hold, how);

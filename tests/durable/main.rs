@@ -1,26 +1,30 @@
 //! Durable operations on a store in memory.
 
 #![cfg(feature = "durable")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod adoption;
 #[cfg(feature = "tokio")]
 mod detached;
+mod duplicates;
 mod gated;
+mod giving_up;
 mod odd;
 #[cfg(feature = "macros")]
 mod outcomes;
 mod releases;
 
+use futures_lite::future::{block_on, poll_once};
+use gated::{Gated, LIMIT};
 use idempotently::backend::memory::MemoryStore;
 use idempotently::store::{Claim, Claimed, CompleteRequest, Hold, Place, Release, Standing, Store};
 use idempotently::{
     Error, ErrorKind, How, InFlight, OnInterruption, Operation, Records, Retention, SharedStore, current, observe,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const RETRY: OnInterruption = OnInterruption::Retry;
 
@@ -47,25 +51,29 @@ fn two_stores_on_the_same_records_are_two_processes() {
 #[test]
 fn a_thousand_duplicates_in_one_process_make_one_claim() {
     static CHARGE: Operation = Operation::new("durable.thousand").interrupted(RETRY);
-    let (_, store) = shared();
-    let bodies = Arc::new(AtomicUsize::new(0));
-    let start = Arc::new(Barrier::new(64));
-    let callers: Vec<_> = (0..64)
+    let gated = Gated::new();
+    let store = SharedStore::new(gated.clone());
+    let bodies = AtomicUsize::new(0);
+    let (go, gone) = tokio::sync::oneshot::channel();
+    let mut gone = Some(gone);
+    let mut callers: Vec<_> = (0..1000)
         .map(|_| {
-            let (store, bodies, start) = (store.clone(), bodies.clone(), start.clone());
-            thread::spawn(move || {
-                start.wait();
-                CHARGE.call(&1).store(&store).try_run(|| {
-                    assert_eq!(current().unwrap().attempt(), 1);
-                    Ok::<_, Error>(bodies.fetch_add(1, Ordering::SeqCst))
-                })
-            })
+            let (gone, bodies) = (gone.take(), &bodies);
+            Box::pin(CHARGE.call(&1).store(&store).try_run_async(async move || {
+                gone.expect("only the first one runs").await.unwrap();
+                Ok::<_, Error>(bodies.fetch_add(1, Ordering::SeqCst))
+            }))
         })
         .collect();
-    for caller in callers {
-        assert_eq!(caller.join().unwrap().unwrap(), 0);
+    for caller in &mut callers {
+        assert!(block_on(poll_once(caller)).is_none());
     }
-    assert_eq!(bodies.load(Ordering::SeqCst), 1);
+    go.send(()).unwrap();
+    for caller in callers {
+        assert_eq!(block_on(caller).unwrap(), 0);
+    }
+    assert_eq!(bodies.into_inner(), 1);
+    assert_eq!(gated.counts().claims, 1);
 }
 
 #[test]
@@ -103,15 +111,14 @@ fn a_fenced_out_caller_gets_the_winners_outcome() {
         let key = place("durable.fenced", "\"k\"");
         let token = current().unwrap().token();
         let released = memory.release(Hold { place: key.clone(), token }, Release::Free);
-        assert!(futures_lite::future::block_on(released).unwrap());
+        assert!(block_on(released).unwrap());
         let claim = Claim::new(key.clone(), idempotently::record::Owner([9; 16]), Duration::from_secs(1), RETRY);
-        let Claimed::Granted { token: theirs, .. } = futures_lite::future::block_on(memory.claim(claim)).unwrap()
-        else {
+        let Claimed::Granted { token: theirs, .. } = block_on(memory.claim(claim)).unwrap() else {
             panic!("the key is free");
         };
         assert!(theirs > token);
         let done = memory.complete(CompleteRequest::new(Hold { place: key, token: theirs }, b"\x01v2".to_vec()));
-        futures_lite::future::block_on(done).unwrap();
+        block_on(done).unwrap();
         Ok::<u8, Error>(1)
     });
     assert_eq!(outcome.unwrap(), 2);
@@ -120,10 +127,10 @@ fn a_fenced_out_caller_gets_the_winners_outcome() {
 #[test]
 fn a_waiting_caller_in_another_process_is_woken() {
     static CHARGE: Operation = Operation::new("durable.woken").interrupted(RETRY).lease(Duration::from_hours(1));
-    let (memory, here) = shared();
-    let there = SharedStore::new(memory);
-    let (begun, wait) = std::sync::mpsc::channel();
-    let (go, gone) = std::sync::mpsc::channel();
+    let gated = Gated::new();
+    let (here, there) = (SharedStore::new(gated.memory.clone()), SharedStore::new(gated.clone()));
+    let (begun, wait) = channel();
+    let (go, gone) = channel();
     let leader = thread::spawn(move || {
         CHARGE.call(&1).store(&here).try_run(|| {
             begun.send(()).unwrap();
@@ -132,28 +139,42 @@ fn a_waiting_caller_in_another_process_is_woken() {
         })
     });
     wait.recv().unwrap();
-    let refused = Operation::new("durable.woken.reject").interrupted(RETRY).in_flight(InFlight::Reject);
-    assert_eq!(refused.call(&1).store(&there).try_run(|| Ok::<u8, Error>(3)).unwrap(), 3);
-    let follower = thread::spawn(move || CHARGE.call(&1).store(&there).try_run(|| Ok::<u8, Error>(2)));
+    let (tell, told) = channel();
+    thread::spawn(move || tell.send(CHARGE.call(&1).store(&there).try_run(|| Ok::<u8, Error>(2))));
+    // It asks, asks to be told of changes, and asks once more before it waits.
+    gated.wait_until(|counts| counts.claims == 2 && counts.waits == 1);
     go.send(()).unwrap();
     assert_eq!(leader.join().unwrap().unwrap(), 1);
-    assert_eq!(follower.join().unwrap().unwrap(), 1);
+    assert_eq!(told.recv_timeout(LIMIT).expect("nobody wakes it").unwrap(), 1);
+}
+
+#[test]
+fn a_caller_in_another_process_is_refused_where_that_was_chosen() {
+    static CHARGE: Operation = Operation::new("durable.refused").interrupted(RETRY).in_flight(InFlight::Reject);
+    let (memory, here) = shared();
+    let there = SharedStore::new(memory);
+    let outcome = CHARGE.call(&1).store(&here).try_run(|| {
+        let refused = CHARGE.call(&1).store(&there).try_run(|| Ok::<u8, Error>(2));
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::InFlight);
+        Ok::<u8, Error>(1)
+    });
+    assert_eq!(outcome.unwrap(), 1);
 }
 
 #[test]
 fn a_lease_is_renewed_while_the_body_blocks() {
-    static CHARGE: Operation = Operation::new("durable.renewed").interrupted(RETRY).lease(Duration::from_millis(60));
+    static CHARGE: Operation = Operation::new("durable.renewed").interrupted(RETRY).lease(Duration::from_millis(1500));
     let (memory, here) = shared();
     let outcome = CHARGE.call("k").store(&here).try_run(|| {
         let execution = current().unwrap();
         let claim = || {
             let key = place("durable.renewed", "\"k\"");
             let claim = Claim::new(key, idempotently::record::Owner([9; 16]), Duration::from_secs(1), RETRY);
-            futures_lite::future::block_on(memory.claim(claim)).unwrap()
+            block_on(memory.claim(claim)).unwrap()
         };
         // Several leases long.
-        for _ in 0..10 {
-            thread::sleep(Duration::from_millis(30));
+        for _ in 0..30 {
+            thread::sleep(Duration::from_millis(100));
             assert!(matches!(claim(), Claimed::InFlight { .. }));
         }
         execution.check().unwrap();
@@ -164,19 +185,23 @@ fn a_lease_is_renewed_while_the_body_blocks() {
 
 #[test]
 fn a_lost_lease_reaches_the_body() {
-    static CHARGE: Operation = Operation::new("durable.lost").interrupted(RETRY).lease(Duration::from_millis(30));
+    // Renewed after three seconds, and long over when it would end by itself.
+    const LEASE: Duration = Duration::from_secs(9);
+    static CHARGE: Operation = Operation::new("durable.lost").interrupted(RETRY).lease(LEASE);
     let (memory, here) = shared();
     let outcome = CHARGE.call("k").store(&here).try_run(|| {
-        let execution = current().unwrap();
-        futures_lite::future::block_on(memory.forget(place("durable.lost", "\"k\""))).unwrap();
+        let (execution, begun) = (current().unwrap(), Instant::now());
+        block_on(memory.forget(place("durable.lost", "\"k\""))).unwrap();
         while execution.check().is_ok() {
-            thread::yield_now();
+            assert!(begun.elapsed() < LEASE, "the lease has ended by itself");
+            thread::sleep(Duration::from_millis(5));
         }
+        assert!(begun.elapsed() < LEASE, "the lease has ended by itself");
         assert_eq!(execution.check().unwrap_err().kind(), ErrorKind::LeaseLost);
         Ok::<u8, Error>(1)
     });
     assert_eq!(outcome.unwrap(), 1, "nobody else has an outcome, so it is the caller's own");
-    assert!(Records::of(&here).peek("durable.lost", "k").unwrap().is_none());
+    assert!(Records::of(&here).peek("durable.lost", "k").unwrap().is_some(), "and it is recorded");
 }
 
 #[test]
@@ -184,7 +209,7 @@ fn async_calls_wait_and_replay_too() {
     static CHARGE: Operation = Operation::new("durable.async").interrupted(RETRY);
     let (memory, here) = shared();
     let there = SharedStore::new(memory);
-    futures_lite::future::block_on(async {
+    block_on(async {
         let (first, second) = futures_lite::future::zip(
             CHARGE.call(&1).store(&here).try_run_async(async || {
                 futures_lite::future::yield_now().await;
@@ -210,11 +235,11 @@ fn an_outcome_that_no_longer_decodes_is_a_typed_error() {
     let (memory, store) = shared();
     let key = place("durable.codec.text", "1");
     let claim = Claim::new(key.clone(), idempotently::record::Owner([9; 16]), Duration::from_secs(1), RETRY);
-    let Claimed::Granted { token, .. } = futures_lite::future::block_on(memory.claim(claim)).unwrap() else {
+    let Claimed::Granted { token, .. } = block_on(memory.claim(claim)).unwrap() else {
         panic!("the key is free");
     };
     let done = memory.complete(CompleteRequest::new(Hold { place: key, token }, b"\x01v5".to_vec()));
-    futures_lite::future::block_on(done).unwrap();
+    block_on(done).unwrap();
     let error = TEXT.call(&1).store(&store).try_run(|| Ok::<String, Error>(String::new())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Codec);
     assert!(error.to_string().contains("durable.codec.text"));

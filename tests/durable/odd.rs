@@ -3,7 +3,8 @@
 use idempotently::backend::memory::MemoryStore;
 use idempotently::record::Owner;
 use idempotently::store::{
-    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    Store, StoreError,
 };
 use idempotently::{Error, ErrorKind, InFlight, OnInterruption, Operation, SharedStore, blocking, current};
 use std::future::{pending, ready};
@@ -73,6 +74,13 @@ impl Store for Odd {
         self.records.complete(request)
     }
 
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
+        if self.is(Oddity::LosesAndFallsSilent) {
+            return Box::pin(ready(Err(StoreError::new("it is silent"))));
+        }
+        self.records.adopt(request)
+    }
+
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {
         self.records.release(hold, how)
     }
@@ -82,9 +90,6 @@ impl Store for Odd {
     }
 
     fn peek(&self, place: Place) -> Answer<'_, Option<Glimpse>> {
-        if self.is(Oddity::LosesAndFallsSilent) {
-            return Box::pin(ready(Err(StoreError::new("it is silent"))));
-        }
         self.records.peek(place)
     }
 
@@ -112,13 +117,17 @@ impl Store for Odd {
 #[test]
 fn a_caller_whose_body_ran_is_never_told_that_it_did_not() {
     static CHARGE: Operation = Operation::new("durable.odd.lost").interrupted(OnInterruption::Retry);
-    let store = SharedStore::new(Odd::new(Oddity::LosesAndFallsSilent));
+    let odd = Odd::new(Oddity::LosesAndFallsSilent);
+    let store = SharedStore::new(odd.clone());
     let mut ran = false;
     let call = CHARGE.call(&1).store(&store).try_run(|| {
         ran = true;
         Ok::<u8, Error>(1)
     });
-    assert_eq!((ran, call.unwrap_err().kind()), (true, ErrorKind::LeaseLost));
+    assert_eq!((ran, call.unwrap_err().kind()), (true, ErrorKind::OutcomeUnknown));
+    odd.still.store(false, Ordering::SeqCst);
+    assert!(blocking::shutdown(Duration::from_secs(20)).is_complete());
+    assert_eq!(CHARGE.call(&1).store(&store).try_run(|| Ok::<u8, Error>(2)).unwrap(), 1, "it was adopted later");
 }
 
 /// Whether somebody else is granted a key while a body has it.

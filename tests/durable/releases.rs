@@ -107,10 +107,15 @@ impl From<Error> for Declined {
 fn a_release_without_an_answer_holds_the_caller_up_for_a_while_only() {
     static CHARGE: Operation = Operation::new("releases.never").interrupted(OnInterruption::Fail);
     let gated = Gated::new();
-    gated.switch(|switches| &switches.never_releases, true);
+    gated.switch(|switches| &switches.holds_releases, true);
     let store = SharedStore::new(gated.clone());
     let call = || CHARGE.call(&1).store(&store).try_run(|| Err::<u8, _>(anyhow::anyhow!("declined")));
     assert_eq!(call().unwrap_err().to_string(), "declined");
     let place = idempotently::store::Place { scope: "releases.never".into(), key: "1".into() };
-    assert!(block_on(gated.memory.peek(place)).unwrap().is_some(), "until its lease is over");
+    assert!(block_on(gated.memory.peek(place.clone())).unwrap().is_some(), "it was not given back yet");
+    // The answer comes all the same, to whoever waits for it.
+    gated.switch(|switches| &switches.holds_releases, false);
+    while block_on(gated.memory.peek(place.clone())).unwrap().is_some() {
+        let _ = idempotently::blocking::shutdown(std::time::Duration::from_millis(10));
+    }
 }

@@ -3,10 +3,12 @@
 use crate::support::{guarded, now, on_many_threads, pending, ready};
 use idempotently::{Error, ErrorKind, How, InFlight, Operation, observe, observe_async};
 use std::future::{pending as never, poll_fn};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::thread;
+use std::sync::mpsc::channel;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -27,6 +29,24 @@ fn begin(operation: &'static Operation) -> Call {
 
 fn blocking(operation: &Operation) -> Result<u32, ErrorKind> {
     operation.call(&1).try_run(|| Ok::<u32, Error>(0)).map_err(|error| error.kind())
+}
+
+/// A thread that has gone to sleep in what it does, or has ended. Where the system does not say what a thread does, it may
+/// still be on its way.
+fn asleep<T: Send + 'static>(does: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let (tell, told) = channel();
+    let thread = thread::spawn(move || {
+        tell.send(std::fs::read_link("/proc/thread-self")).unwrap();
+        does()
+    });
+    if let Ok(which) = told.recv().unwrap() {
+        let stat = Path::new("/proc").join(which).join("stat");
+        let sleeps = |stat: &str| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'));
+        while !thread.is_finished() && std::fs::read_to_string(&stat).is_ok_and(|stat| !sleeps(&stat)) {
+            thread::yield_now();
+        }
+    }
+    thread
 }
 
 #[test]
@@ -56,9 +76,13 @@ fn a_wait_that_is_long_enough_ends_with_the_outcome() {
             7u32
         }));
         begun.notified().await;
-        let mut followers: Vec<_> = (0..8).map(|_| tokio::spawn(OPERATION.call(&1).run_async(async || 0u32))).collect();
-        let threads: Vec<_> = (0..8).map(|_| thread::spawn(|| blocking(&OPERATION))).collect();
-        tokio::task::yield_now().await;
+        let follow = |_| {
+            let mut call = Box::pin(OPERATION.call(&1).run_async(async || 0u32));
+            pending(&mut call);
+            tokio::spawn(call)
+        };
+        let mut followers: Vec<_> = (0..8).map(follow).collect();
+        let threads: Vec<_> = (0..8).map(|_| asleep(|| blocking(&OPERATION))).collect();
         opener.close();
         for follower in &mut followers {
             assert_eq!(follower.await.unwrap().unwrap(), 7);
@@ -123,8 +147,32 @@ fn a_thread_that_waits_without_a_limit_beyond_counting_is_answered() {
     static OPERATION: Operation = Operation::new("waiting.endless_thread").in_flight(InFlight::WaitFor(Duration::MAX));
     guarded(|| {
         let mut leader = begin(&OPERATION);
-        let follower = thread::spawn(|| blocking(&OPERATION));
+        let follower = asleep(|| blocking(&OPERATION));
         assert_eq!(ready(&mut leader).unwrap(), 7);
         assert_eq!(follower.join().unwrap(), Ok(7));
+    });
+}
+
+/// A task whose executor panics when it is woken.
+struct PanicsWhenWoken;
+
+impl Wake for PanicsWhenWoken {
+    fn wake(self: Arc<Self>) {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_keeps_nobody_from_the_outcome() {
+    static OPERATION: Operation = Operation::new("waiting.panics");
+    guarded(|| {
+        let mut leader = begin(&OPERATION);
+        let mut unlucky = Box::pin(OPERATION.call(&1).run_async(async || 0u32));
+        let waker = Waker::from(Arc::new(PanicsWhenWoken));
+        assert!(unlucky.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let follower = asleep(|| blocking(&OPERATION));
+        assert_eq!(ready(&mut leader).unwrap(), 7);
+        assert_eq!(follower.join().unwrap(), Ok(7));
+        assert_eq!(ready(&mut unlucky).unwrap(), 7);
     });
 }

@@ -117,6 +117,9 @@ impl<T> Drop for Receiver<T> {
 mod tests {
     use super::channel;
     use futures_lite::future::{block_on, poll_once};
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::{Context, Wake, Waker};
     use std::thread;
     use std::time::Duration;
 
@@ -146,6 +149,28 @@ mod tests {
         assert!(sender.send(Ok(8)).is_ok());
         assert!(matches!(receiver.close(), Some(Ok(8))));
         assert!(receiver.close().is_none());
+    }
+
+    /// A task whose executor panics when it is woken.
+    struct PanicsWhenWoken;
+
+    impl Wake for PanicsWhenWoken {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_does_not_end_the_thread_that_answers() {
+        let waker = Waker::from(Arc::new(PanicsWhenWoken));
+        let (sender, mut receiver) = channel();
+        assert!(Pin::new(&mut receiver).poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(sender.send(Ok(7)).is_ok());
+        assert_eq!(block_on(receiver).ok(), Some(7));
+        let (sender, mut receiver) = channel::<u8>();
+        assert!(Pin::new(&mut receiver).poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(sender);
+        assert!(block_on(receiver).is_err());
     }
 
     #[test]

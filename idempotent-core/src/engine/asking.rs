@@ -3,7 +3,7 @@
 
 use super::blocking::Stand;
 use super::errand::Errand;
-use super::waiting::{Waited, Waiting};
+use super::waiting::{Patience, Waited, Waiting};
 use super::{Ask, Begun, begin};
 use crate::error::{Error, ErrorKind};
 use crate::key::Print;
@@ -106,6 +106,7 @@ pub(super) async fn board<'a, T, P>(
     table: TableRef<'a, T, P>,
     ask: &Ask<'_, P>,
     errand: &Errand,
+    patience: Patience,
 ) -> (Stand<'a, T, P>, Option<Asking>)
 where
     T: Clone + Send + Sync + 'static,
@@ -120,7 +121,7 @@ where
                 Begun::Unprotected => return (Stand::Unprotected, None),
                 Begun::Refused(error) => return (Stand::Refused(error), None),
                 Begun::Follow(follow) => {
-                    let mut waiting = Waiting::new(follow, table.in_flight());
+                    let mut waiting = Waiting::new(follow, patience.rest());
                     Some(poll_fn(|cx| waiting.poll(cx)).await)
                 }
             },

@@ -9,6 +9,7 @@ use super::blocking::Stand;
 use super::detached::{runtime, spawn};
 use super::errand::{Errand, Finished, Sought};
 use super::leading::Leading;
+use super::waiting::Patience;
 use crate::blocking::block_on;
 use crate::codec::record;
 use crate::context::enter;
@@ -134,7 +135,11 @@ where
 {
     let answer = match sought {
         Sought::Run(held) => {
-            lead.granted(held.attempt(), held.fence());
+            let fence = held.fence();
+            if errand.durable.max_run.is_some() {
+                lead.ends_when_given_up(&fence);
+            }
+            lead.granted(held.attempt(), fence);
             return Ok((lead, held));
         }
         Sought::Stored(bytes) => errand.read(&bytes),
@@ -169,7 +174,8 @@ where
     let _inside = place.inside();
     let (refuse, keep) = (plan.refusal(), plan.keep);
     let retention = span(ask.retention.unwrap_or(table.retention()));
-    let (lead, asking) = match block_on(board(table, ask, errand)) {
+    let patience = Patience::new(errand.in_flight);
+    let (lead, asking) = match block_on(board(table, ask, errand, patience)) {
         (Stand::Answered(answer, how), _) => return answered::<Ret, K>(answer, how, refuse, place),
         (Stand::Refused(error), _) => return answered::<Ret, K>(Err(error), How::Refused, refuse, place),
         (Stand::Unprotected, _) => {
@@ -181,7 +187,7 @@ where
         }
         (Stand::Lead(lead), asking) => (lead, asking),
     };
-    let (sought, asking) = block_on(errand.clone().seek(asking));
+    let (sought, asking) = block_on(errand.clone().seek(asking, patience));
     let (mut lead, mut held) = match passed_on(lead, asking, errand, sought) {
         Ok(granted) => granted,
         Err(answer) => return answered::<Ret, K>(answer, How::Replayed, refuse, place),
@@ -226,12 +232,13 @@ where
     T: Clone + Send + Sync + 'static + DeserializeOwned,
     P: Print,
 {
-    match board(table, ask, errand).await {
+    let patience = Patience::new(errand.in_flight);
+    match board(table, ask, errand, patience).await {
         (Stand::Answered(answer, how), _) => Set::Answered(answer, how),
         (Stand::Refused(error), _) => Set::Answered(Err(error), How::Refused),
         (Stand::Unprotected, _) => Set::Unprotected,
         (Stand::Lead(lead), asking) => {
-            let mut seeking = errand.clone().seek(asking);
+            let mut seeking = errand.clone().seek(asking, patience);
             // Dropped before the question: once that is answered, nobody may be refused on account of this leader.
             let lead = lead;
             let (sought, asking) = (&mut seeking).await;

@@ -1,6 +1,7 @@
 //! What a durable call has to do at the store, before its body and after it. It knows no types of the user's.
 
 use super::asking::Asking;
+use super::waiting::Patience;
 use crate::clock::BootTime;
 use crate::codec::{Unreadable, decode};
 use crate::error::{Error, ErrorKind};
@@ -14,16 +15,14 @@ use serde::de::DeserializeOwned;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many grants in a row may be over when they arrive.
 const MAX_LATE_GRANTS: u32 = 10;
 
 /// What happened, and what to do, where the store is away after the body.
-const UNRECORDED: (&str, &str) = (
-    "the body ran, and whether its outcome is recorded is not known",
-    "call again with the same key to find out",
-);
+const UNRECORDED: (&str, &str) =
+    ("the body ran, and whether its outcome is recorded is not known", "call again with the same key to find out");
 /// The same where the key is another request's.
 const MISMATCHED: (&str, &str) = (
     "the body ran, and its outcome is not recorded: the key was used for a different request meanwhile",
@@ -88,17 +87,17 @@ impl Errand {
 
     /// Asks for the key until it is granted, answered or refused. As soon as there is an execution in flight, here or
     /// elsewhere, the question is answered for those that would be refused on its account.
-    pub(super) fn seek(self, mut asking: Option<Asking>) -> Boxed<(Sought, Option<Asking>)> {
+    pub(super) fn seek(self, mut asking: Option<Asking>, patience: Patience) -> Boxed<(Sought, Option<Asking>)> {
         Box::pin(async move {
-            let sought = self.sought(&mut asking).await;
+            let sought = self.sought(&mut asking, patience).await;
             (sought.unwrap_or_else(|error| Sought::Refused(self.store_error(error))), asking)
         })
     }
 
-    async fn sought(&self, asking: &mut Option<Asking>) -> Result<Sought, StoreError> {
+    async fn sought(&self, asking: &mut Option<Asking>, patience: Patience) -> Result<Sought, StoreError> {
         let Durable { lease, interrupted, .. } = self.durable;
         let claim = Claim::new(self.place.clone(), owner(), lease, interrupted).fingerprint(self.fingerprint);
-        let (mut pause, mut late, mut late_grants) = (Pause::new(self), None::<Held>, 0);
+        let (mut pause, mut late, mut late_grants) = (Pause::new(self, patience), None::<Held>, 0);
         loop {
             let asked = BootTime::now();
             let claimed = self.store.store().claim(claim.clone()).await?;
@@ -157,7 +156,7 @@ impl Errand {
 
     /// Records the outcome of a holder that was taken over, unless another holder's is recorded; that one is waited for.
     async fn adopted(&self, mut recording: Recording) -> Finished {
-        let mut pause = Pause::new(self);
+        let mut pause = Pause::new(self, Patience::new(self.in_flight));
         loop {
             let remaining = match recording.adopt().await {
                 Ok(Adopted::Recorded) => return Finished::Own,
@@ -196,18 +195,18 @@ impl Errand {
 /// The waits between the questions that one call asks about a record.
 struct Pause<'a> {
     errand: &'a Errand,
-    deadline: Option<Instant>,
+    patience: Patience,
     changed: Option<Answer<'a, ()>>,
 }
 
 impl<'a> Pause<'a> {
-    fn new(errand: &'a Errand) -> Self {
-        Self { errand, deadline: deadline(errand.in_flight), changed: None }
+    fn new(errand: &'a Errand, patience: Patience) -> Self {
+        Self { errand, patience, changed: None }
     }
 
     /// Waits until the record may have changed, or for what remains of its lease; whether the caller waits that long.
     async fn wait(&mut self, remaining: Duration) -> Result<bool, StoreError> {
-        let Some(longest) = left(self.deadline, remaining) else { return Ok(false) };
+        let Some(longest) = self.patience.left(remaining) else { return Ok(false) };
         // What happens between an answer and the waiting would be missed, so the first time it is asked once more.
         if let Some(changed) = self.changed.take() {
             wait(changed, longest).await?;
@@ -215,22 +214,6 @@ impl<'a> Pause<'a> {
         self.changed = Some(self.errand.store.store().changed(&self.errand.place));
         Ok(true)
     }
-}
-
-fn deadline(in_flight: InFlight) -> Option<Instant> {
-    match in_flight {
-        InFlight::WaitFor(longest) => Instant::now().checked_add(longest),
-        InFlight::Wait | InFlight::Reject => None,
-    }
-}
-
-/// For how long to wait for something that takes at most `span`; nothing where the deadline has passed.
-fn left(deadline: Option<Instant>, span: Duration) -> Option<Duration> {
-    // A lease that has just ended is granted at the next question, which must not be asked in a tight loop.
-    let span = span.max(Duration::from_millis(1));
-    let Some(deadline) = deadline else { return Some(span) };
-    let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-    Some(left.min(span))
 }
 
 /// Waits until something changed, or for the longest.

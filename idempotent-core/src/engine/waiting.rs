@@ -21,6 +21,35 @@ fn timed_out<'a, T: Clone + Send + Sync + 'static, P: Print>(scope: &'static str
     Waited::TimedOut(Error::new(ErrorKind::WaitTimedOut, scope))
 }
 
+/// How long one call waits for others, in all.
+#[cfg(feature = "durable")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience(Option<Instant>);
+
+#[cfg(feature = "durable")]
+impl Patience {
+    pub(super) fn new(in_flight: InFlight) -> Self {
+        Self(deadline(in_flight).map(|(deadline, _)| deadline))
+    }
+
+    /// For how long to wait for something that takes at most `span`; nothing where the deadline has passed.
+    pub(super) fn left(self, span: Duration) -> Option<Duration> {
+        // A lease that has just ended is granted at the next question, which must not be asked in a tight loop.
+        let span = span.max(Duration::from_millis(1));
+        let Some(deadline) = self.0 else { return Some(span) };
+        let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+        Some(left.min(span))
+    }
+
+    /// What is left of it, as a wait.
+    pub(super) fn rest(self) -> InFlight {
+        match self.0 {
+            None => InFlight::Wait,
+            Some(deadline) => InFlight::WaitFor(deadline.saturating_duration_since(Instant::now())),
+        }
+    }
+}
+
 /// Until when to wait, where that is bounded; a bound beyond what the clock counts is none.
 fn deadline(in_flight: InFlight) -> Option<(Instant, Duration)> {
     match in_flight {

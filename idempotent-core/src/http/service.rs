@@ -10,6 +10,7 @@ use super::reading::{self, Read, read};
 use super::settings::{Builder, Settings};
 use super::stored::{Lost, Stored};
 use crate::clock::Clock;
+use crate::context::current;
 use crate::engine::{Ask, Errand, Shared, run_durable_detached};
 use crate::error::{Error, ErrorKind};
 use crate::installed::installed;
@@ -29,7 +30,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -231,22 +232,34 @@ impl<F, B: Body, E> fmt::Debug for ResponseFuture<F, B, E> {
 /// One of the requests that may be worked on at once, for as long as any clone lives.
 #[derive(Clone)]
 struct Seat {
-    _seat: Arc<Taken>,
+    taken: Arc<Taken>,
 }
 
-struct Taken(Arc<AtomicUsize>);
+struct Taken {
+    seats: Arc<AtomicUsize>,
+    is_given_back: AtomicBool,
+}
+
+impl Taken {
+    /// The seat is another request's, also while this one's handler still runs.
+    fn give_back(&self) {
+        if !self.is_given_back.swap(true, Ordering::Relaxed) {
+            self.seats.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.give_back();
     }
 }
 
 impl State {
     fn seat(&self) -> Option<Seat> {
-        let taken = Taken(self.seats.clone());
+        let taken = Taken { seats: self.seats.clone(), is_given_back: AtomicBool::new(false) };
         let before = self.seats.fetch_add(1, Ordering::Relaxed);
-        (before < self.settings.max_in_flight).then(|| Seat { _seat: Arc::new(taken) })
+        (before < self.settings.max_in_flight).then(|| Seat { taken: Arc::new(taken) })
     }
 
     fn flights(&self, store: &SharedStore) -> Arc<Flights> {
@@ -390,12 +403,16 @@ async fn attend<S, B, ResBody>(
     mut service: S,
     request: Request<B>,
     state: Arc<State>,
-    _seat: Seat,
+    seat: Seat,
 ) -> Ended<ResBody, S::Error>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
     ResBody: Body,
 {
+    if let Some(execution) = current() {
+        let taken = Arc::downgrade(&seat.taken);
+        execution.when_given_up(move || taken.upgrade().iter().for_each(|taken| taken.give_back()));
+    }
     let response = match service.call(request).await {
         Ok(response) => response,
         Err(error) => return Ended::Failed(error),

@@ -145,7 +145,12 @@ impl<'a, P: Print> DurableCall<'a, P> {
         let Some(store) = self.store.clone() else {
             return Err(Error::new(ErrorKind::NoStore, named.unwrap_or("an operation")));
         };
-        let table = operation.table(identity.in_store(store.id()), *scope, misdeclared)?;
+        let identity = identity.in_store(store.id());
+        // An execution that is given up is ended by another thread, which needs a share of its own.
+        let table = match operation.policy.durable.max_run {
+            Some(_) => operation.shared_table(identity, *scope, misdeclared)?,
+            None => operation.table(identity, *scope, misdeclared)?,
+        };
         let errand = Errand {
             store,
             place: Place::of(table.scope(), &ask.text),

@@ -186,6 +186,24 @@ impl Operation {
         table.downcast().map(TableRef::Owned).map_err(|_| self.of_two_types(identity, scope))
     }
 
+    /// The table of this instantiation, as a share that may outlive the operation.
+    #[cfg(feature = "durable")]
+    pub(super) fn shared_table<T: Clone + Send + Sync + 'static, P: Print>(
+        &self,
+        identity: Identity,
+        scope: Option<&'static str>,
+        misdeclared: fn() -> Option<&'static str>,
+    ) -> Result<TableRef<'_, T, P>, Error> {
+        match self.table(identity, scope, misdeclared)? {
+            TableRef::Owned(table) => Ok(TableRef::Owned(table)),
+            TableRef::Borrowed(_) => {
+                let kind = Kind { table: new_table::<T, P>, misdeclared };
+                let table: Arc<dyn Any + Send + Sync> = self.find(identity, scope, kind)?;
+                table.downcast().map(TableRef::Owned).map_err(|_| self.of_two_types(identity, scope))
+            }
+        }
+    }
+
     /// The table of this instantiation, where it was the first and no test has one of its own.
     #[inline]
     pub(super) fn first<T: Clone + Send + Sync + 'static, P: Print>(

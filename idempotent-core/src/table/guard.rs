@@ -9,6 +9,8 @@ use crate::key::{Key, Print};
 use crate::policy::Retention;
 use std::ops::Deref;
 use std::sync::Arc;
+#[cfg(feature = "durable")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 /// A table for as long as a call needs it: the operation's own, or a share of one that may go first.
@@ -43,18 +45,53 @@ pub(crate) struct Lead<'a, T: Clone + Send + Sync + 'static, P: Print> {
     table: TableRef<'a, T, P>,
     frame: Frame,
     settled: bool,
+    /// Set by whoever ends the hold first, where that need not be the leader.
+    #[cfg(feature = "durable")]
+    ended: Option<Arc<AtomicBool>>,
 }
 
 impl<'a, T: Clone + Send + Sync + 'static, P: Print> Lead<'a, T, P> {
     pub(crate) fn new(table: TableRef<'a, T, P>, key: Key, attempt: u32) -> Self {
         let frame = Frame::new(table.id(), key, table.scope(), attempt);
-        Self { table, frame, settled: false }
+        Self {
+            table,
+            frame,
+            settled: false,
+            #[cfg(feature = "durable")]
+            ended: None,
+        }
     }
 
     /// The execution is one that a store granted.
     #[cfg(feature = "durable")]
     pub(crate) fn granted(&mut self, attempt: u32, fence: Arc<Fence>) {
         self.frame.granted(attempt, fence);
+    }
+
+    /// When the execution is given up, the key is free in this process, though the body still runs. Only a table that is
+    /// shared can be told then.
+    #[cfg(feature = "durable")]
+    pub(crate) fn ends_when_given_up(&mut self, fence: &Fence) {
+        let TableRef::Owned(table) = &self.table else { return };
+        let (table, key) = (table.clone(), self.frame.key.clone());
+        let ended = self.ended.insert(Arc::default()).clone();
+        fence.when_given_up(move || {
+            if !ended.swap(true, Ordering::AcqRel) {
+                table.vacate(&key);
+            }
+        });
+    }
+
+    /// Whether the hold is the leader's to end. It is from then on, whatever happens.
+    #[cfg(feature = "durable")]
+    fn take(&mut self) -> bool {
+        self.ended.take().is_none_or(|ended| !ended.swap(true, Ordering::AcqRel))
+    }
+
+    #[cfg(not(feature = "durable"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn take(&mut self) -> bool {
+        true
     }
 
     pub(crate) fn attempt(&self) -> u32 {
@@ -68,17 +105,21 @@ impl<'a, T: Clone + Send + Sync + 'static, P: Print> Lead<'a, T, P> {
 
     /// Ends the execution; the outcome's clones are made inside it, since they are the user's code.
     pub(crate) fn settle(mut self, settled: Settled<T>, retention: Option<Retention>) {
+        if !self.take() {
+            self.settled = true;
+            return;
+        }
         // A panic in a clone leaves the hold unsettled, and so to its drop.
         let residue = self.table.settle(&mut self.frame, settled, retention);
         self.settled = true;
         // The key may be another's by now, which a panic in here must not disturb.
-        drop(residue);
+        residue.wake();
     }
 }
 
 impl<T: Clone + Send + Sync + 'static, P: Print> Drop for Lead<'_, T, P> {
     fn drop(&mut self) {
-        if !self.settled {
+        if !self.settled && self.take() {
             self.table.vacate(&self.frame.key);
         }
     }
