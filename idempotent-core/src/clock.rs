@@ -2,9 +2,13 @@
 
 #[cfg(feature = "durable")]
 mod boot;
+#[cfg(feature = "sqlite")]
+mod boot_id;
 #[cfg(feature = "durable")]
 mod wall;
 
+#[cfg(feature = "sqlite")]
+pub(crate) use wall::Now;
 #[cfg(feature = "durable")]
 pub(crate) use boot::BootTime;
 #[cfg(feature = "durable")]

@@ -174,9 +174,10 @@ impl Shared {
     fn replay(&self, claim: &Claim) -> Result<Option<Claimed>, StoreError> {
         // Asked before the file is read: what was queued before the claim must be seen by it.
         let idle = self.writer.is_idle();
-        let record = self.readers.record(&claim.place)?;
+        let now = self.clock.read();
+        let record = self.readers.record(&claim.place, &now)?;
         let settled = record.as_ref().is_some_and(|record| !matches!(record.state, State::InFlight { .. }));
-        Ok(match row::rule(record, claim, self.clock.now()) {
+        Ok(match row::rule(record, claim, now.wall) {
             Ruling::Grant { .. } | Ruling::Mine { .. } | Ruling::Interrupt => None,
             Ruling::Answer(answer) => (settled || idle).then_some(answer),
         })
@@ -191,8 +192,8 @@ impl Shared {
     }
 
     fn peek(&self, place: Place) -> Result<Option<Glimpse>, StoreError> {
-        let now = self.clock.now();
-        let record = self.readers.record(&place)?.filter(|record| !record.has_ended(now));
+        let now = self.clock.read();
+        let record = self.readers.record(&place, &now)?.filter(|record| !record.has_ended(now.wall));
         Ok(record.map(|record| Glimpse::of(place, record)))
     }
 }
@@ -269,7 +270,7 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Answer<'_, Vec<Glimpse>> {
         let page = Page { scope, standing, after, limit };
-        Box::pin(async move { self.shared.readers.list(&page, self.shared.clock.now()) })
+        Box::pin(async move { self.shared.readers.list(&page, &self.shared.clock.read()) })
     }
 
     fn purge(&self, limit: usize) -> Answer<'_, usize> {

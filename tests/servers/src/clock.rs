@@ -4,7 +4,7 @@ use crate::ServerError;
 use crate::folder::Folder;
 use crate::process::{find, run};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const SOURCE: &str = include_str!("clock.c");
@@ -44,10 +44,18 @@ impl SteppedClock {
     /// # Errors
     /// When its file cannot be written.
     pub fn step_to(&self, micros: i64) -> Result<(), ServerError> {
+        Self::step_of(&self.offset(), micros)
+    }
+
+    /// The same for a program that steps its own clock, which is told the file in `STEPPED_CLOCK`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn step_of(file: &Path, micros: i64) -> Result<(), ServerError> {
         let refused = |error| ServerError::because("the clock cannot be stepped", error);
         // The programs have the file in their memory, so it must stay the same one.
         let mut open = std::fs::OpenOptions::new();
-        let mut file = open.create(true).truncate(false).write(true).open(self.offset()).map_err(refused)?;
+        let mut file = open.create(true).truncate(false).write(true).open(file).map_err(refused)?;
         file.write_all(&micros.to_ne_bytes()).map_err(refused)
     }
 

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::row::{self, Held, Ruling};
-use crate::clock::{Timestamp, WallClock};
+use crate::clock::{Now, Timestamp, WallClock};
 use crate::record::{AdoptionDecision, Asker, Completion, Record, State, decide_adoption, judge_completion};
 use crate::store::{AdoptRequest, Adopted, Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release};
 use rusqlite::{CachedStatement, Connection, Params, Row, params};
@@ -14,9 +14,9 @@ const INSERT: &str = "INSERT INTO idempotently_record (state, ends, owner, finge
     VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const TAKE: &str = "UPDATE idempotently_record
     SET state = 1, ends = ?1, owner = ?2, fingerprint = ?3, token = ?4, attempt = ?5, outcome = NULL WHERE id = ?6";
-const RENEW: &str = "UPDATE idempotently_record SET ends = ?1
-    WHERE scope = ?2 AND key = ?3 AND state = 1 AND token = ?4";
-const RESTART: &str = "UPDATE idempotently_record SET ends = ?1 WHERE id = ?2";
+const HOLDER: &str =
+    "SELECT id, owner FROM idempotently_record WHERE scope = ?1 AND key = ?2 AND state = 1 AND token = ?3";
+const RENEW: &str = "UPDATE idempotently_record SET ends = ?1, owner = ?2 WHERE id = ?3";
 const INSERT_OUTCOME: &str = "INSERT INTO idempotently_record
     (state, ends, outcome, fingerprint, token, attempt, scope, key) VALUES (2, ?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const ADOPT: &str = "UPDATE idempotently_record
@@ -56,12 +56,13 @@ impl<'t> Ledger<'t> {
     }
 
     pub(super) fn claim(&mut self, claim: &Claim) -> Result<Claimed, Fault> {
-        let now = self.clock.now();
-        let (id, record) = row::find(self.connection, &claim.place)?.map(|held| (held.id, held.record)).unzip();
-        match (row::rule(record, claim, now), id) {
-            (Ruling::Grant { attempt }, id) => self.grant(claim, id, attempt, now.after(claim.lease)),
+        let now = self.clock.read();
+        let (id, record) = row::find(self.connection, &claim.place, &now)?.map(|held| (held.id, held.record)).unzip();
+        match (row::rule(record, claim, now.wall), id) {
+            (Ruling::Grant { attempt }, id) => self.grant(claim, id, attempt, &now),
             (Ruling::Mine { token, attempt }, Some(id)) => {
-                self.execute(RESTART, params![now.after(claim.lease).as_micros(), id])?;
+                let (owner, ends) = row::holder(claim.owner, claim.lease, &now);
+                self.execute(RENEW, params![ends, owner, id])?;
                 Ok(Claimed::Granted { token, attempt })
             }
             (Ruling::Interrupt, Some(id)) => {
@@ -74,9 +75,9 @@ impl<'t> Ledger<'t> {
         }
     }
 
-    fn grant(&mut self, claim: &Claim, id: Option<i64>, attempt: u32, lease_ends: Timestamp) -> Result<Claimed, Fault> {
+    fn grant(&mut self, claim: &Claim, id: Option<i64>, attempt: u32, now: &Now) -> Result<Claimed, Fault> {
         let token = self.token()?;
-        let (ends, owner) = (lease_ends.as_micros(), claim.owner.0);
+        let (owner, ends) = row::holder(claim.owner, claim.lease, now);
         let print = claim.fingerprint;
         if let Some(id) = id {
             self.execute(TAKE, params![ends, owner, print, token, attempt, id])?;
@@ -102,11 +103,11 @@ impl<'t> Ledger<'t> {
 
     pub(super) fn complete(&mut self, request: &CompleteRequest) -> Result<Recorded, Fault> {
         let CompleteRequest { hold, fingerprint, outcome, retention } = request;
-        let now = self.clock.now();
-        let found = row::find(self.connection, &hold.place)?;
-        match (judge_completion(found.as_ref().map(|found| &found.record), hold.token, *fingerprint, now), found) {
+        let now = self.clock.read();
+        let found = row::find(self.connection, &hold.place, &now)?;
+        match (judge_completion(found.as_ref().map(|found| &found.record), hold.token, *fingerprint, now.wall), found) {
             (Completion::Record, Some(Held { id, .. })) => {
-                self.execute(COMPLETE, params![ends(now, *retention), outcome, id])?;
+                self.execute(COMPLETE, params![ends(now.wall, *retention), outcome, id])?;
                 self.changed.push(hold.place.clone());
                 Ok(Recorded::Done)
             }
@@ -120,12 +121,12 @@ impl<'t> Ledger<'t> {
     }
 
     pub(super) fn adopt(&mut self, request: &AdoptRequest) -> Result<Adopted, Fault> {
-        let now = self.clock.now();
+        let now = self.clock.read();
         let &AdoptRequest { owner, fingerprint, interrupted, .. } = request;
-        let (id, record) = row::find(self.connection, &request.place)?.map(|held| (held.id, held.record)).unzip();
-        match (decide_adoption(record.as_ref(), &Asker { owner, fingerprint, interrupted }, now), record) {
+        let (id, record) = row::find(self.connection, &request.place, &now)?.map(|held| (held.id, held.record)).unzip();
+        match (decide_adoption(record.as_ref(), &Asker { owner, fingerprint, interrupted }, now.wall), record) {
             (AdoptionDecision::Record { attempt }, _) => {
-                let (ends, token) = (ends(now, request.retention), self.token()?);
+                let (ends, token) = (ends(now.wall, request.retention), self.token()?);
                 let AdoptRequest { place: Place { scope, key }, outcome, .. } = request;
                 if let Some(id) = id {
                     self.execute(ADOPT, params![ends, outcome, fingerprint, token, attempt, id])?;
@@ -160,11 +161,17 @@ impl<'t> Ledger<'t> {
     }
 
     pub(super) fn renew(&mut self, holds: &[Hold], lease: Duration) -> Result<Vec<bool>, Fault> {
-        let ends = self.clock.now().after(lease).as_micros();
+        let now = self.clock.read();
         holds
             .iter()
             .map(|Hold { place: Place { scope, key }, token }| {
-                Ok(self.execute(RENEW, params![ends, scope, key, row::token(*token)])? > 0)
+                let holder = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
+                let held: Option<(i64, _)> = self.row(HOLDER, params![scope, key, row::token(*token)], holder)?;
+                // Nobody can believe the holder of a record that cannot be read.
+                let owned = held.and_then(|(id, holder)| Some((id, row::owner(&holder?)?)));
+                let Some((id, owner)) = owned else { return Ok(false) };
+                let (owner, ends) = row::holder(owner, lease, &now);
+                Ok(self.execute(RENEW, params![ends, owner, id])? > 0)
             })
             .collect()
     }

@@ -4,10 +4,10 @@
 //! refers to a row that cannot be, which is checked at the commit and which only completion clears: so nothing half made
 //! can be committed.
 
-use super::row::{COMPLETED, CORRUPT, IN_FLIGHT, INTERRUPTED};
+use super::row::{COMPLETED, CORRUPT, IN_FLIGHT, INTERRUPTED, lease};
 use super::schema;
 use crate::backend::marker::{Found, Request, Trouble};
-use crate::clock::WallClock;
+use crate::clock::{Now, WallClock};
 use crate::policy::InFlight;
 use crate::store::{Place, StoreError};
 use sqlx::sqlite::SqliteRow;
@@ -28,7 +28,7 @@ const CLAIM: &str = "INSERT INTO idempotently_record AS t
     RETURNING token;
     UPDATE idempotently_store SET last_token = last_token + 1 WHERE changes() > 0";
 
-const FIND: &str = "SELECT state, ends, outcome, fingerprint, unfinished FROM idempotently_record
+const FIND: &str = "SELECT state, ends, outcome, fingerprint, unfinished, owner FROM idempotently_record
     WHERE scope = ?1 AND key = ?2";
 
 const COMPLETE: &str = "UPDATE idempotently_record SET outcome = ?4, ends = ?5, unfinished = NULL
@@ -69,13 +69,13 @@ async fn set_patience(connection: &mut SqliteConnection, millis: i64) -> Result<
 
 async fn claim_now(connection: &mut SqliteConnection, request: &Request) -> Result<Found, Trouble> {
     let Request { place, owner, fingerprint, .. } = request;
-    let now = WallClock::default().now().as_micros();
+    let now = WallClock::default().read();
     let statement = query_scalar(CLAIM)
         .bind(&*place.scope)
         .bind(&*place.key)
         .bind(owner.0.to_vec())
         .bind(fingerprint.map(Vec::from))
-        .bind(now);
+        .bind(now.wall.as_micros());
     // All of it: a statement that is let go of before its end is taken back.
     let tokens: Vec<i64> = statement.fetch_all(&mut *connection).await.map_err(judge)?;
     if let Some(token) = tokens.first() {
@@ -83,13 +83,13 @@ async fn claim_now(connection: &mut SqliteConnection, request: &Request) -> Resu
     }
     let found = query(FIND).bind(&*place.scope).bind(&*place.key).fetch_all(&mut *connection).await.map_err(judge)?;
     if let Some(row) = found.first() {
-        return read(row, request, now).map_err(Trouble::Store);
+        return read(row, request, &now).map_err(Trouble::Store);
     }
     let guarded: bool = query_scalar("PRAGMA foreign_keys").fetch_one(connection).await.map_err(judge)?;
     Err(Trouble::Store(StoreError::new(if guarded { MISSING } else { UNGUARDED })))
 }
 
-fn read(row: &SqliteRow, request: &Request, now: i64) -> Result<Found, StoreError> {
+fn read(row: &SqliteRow, request: &Request, now: &Now) -> Result<Found, StoreError> {
     let unreadable = |error| StoreError::caused(CORRUPT, error);
     let state: i64 = row.try_get(0).map_err(unreadable)?;
     let ends: Option<i64> = row.try_get(1).map_err(unreadable)?;
@@ -104,8 +104,13 @@ fn read(row: &SqliteRow, request: &Request, now: i64) -> Result<Found, StoreErro
     Ok(match state {
         COMPLETED => Found::Completed { outcome: row.try_get(2).map_err(unreadable)? },
         // The transaction keeps the holder from writing its outcome: it must not wait for it.
-        IN_FLIGHT if ends.is_some_and(|ends| ends > now) => Found::InFlight { visible: false },
-        IN_FLIGHT | INTERRUPTED => Found::Interrupted,
+        IN_FLIGHT => {
+            let holder: Vec<u8> = row.try_get(5).map_err(unreadable)?;
+            let lease = ends.and_then(|ends| lease(&holder, ends, now));
+            let (_, ends) = lease.ok_or_else(|| StoreError::new(CORRUPT))?;
+            if ends > now.wall { Found::InFlight { visible: false } } else { Found::Interrupted }
+        }
+        INTERRUPTED => Found::Interrupted,
         _ => return Err(StoreError::new(CORRUPT)),
     })
 }

@@ -3,7 +3,7 @@
 use super::fault::{Fault, explain};
 use super::row::{self, COMPLETED, Held, IN_FLIGHT, INTERRUPTED};
 use super::schema;
-use crate::clock::Timestamp;
+use crate::clock::Now;
 use crate::record::Record;
 use crate::store::{Glimpse, Place, Standing, StoreError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -56,8 +56,8 @@ impl Readers {
         }
     }
 
-    pub(super) fn record(&self, place: &Place) -> Result<Option<Record>, StoreError> {
-        let held = self.read(|connection| row::find(connection, place))?;
+    pub(super) fn record(&self, place: &Place, now: &Now) -> Result<Option<Record>, StoreError> {
+        let held = self.read(|connection| row::find(connection, place, now))?;
         Ok(held.map(|Held { record, .. }| record))
     }
 
@@ -65,7 +65,7 @@ impl Readers {
         self.read(|connection| mark(connection, place))
     }
 
-    pub(super) fn list(&self, page: &Page, now: Timestamp) -> Result<Vec<Glimpse>, StoreError> {
+    pub(super) fn list(&self, page: &Page, now: &Now) -> Result<Vec<Glimpse>, StoreError> {
         self.read(|connection| page.read(connection, now))
     }
 
@@ -125,15 +125,15 @@ impl Page {
         )
     }
 
-    fn read(&self, connection: &Connection, now: Timestamp) -> Result<Vec<Glimpse>, Fault> {
+    fn read(&self, connection: &Connection, now: &Now) -> Result<Vec<Glimpse>, Fault> {
         let mut statement = connection.prepare(&self.sql())?;
         let after = self.after.as_deref().unwrap_or_default();
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let mut rows = statement.query(params![self.scope, after, now.as_micros(), limit])?;
+        let mut rows = statement.query(params![self.scope, after, now.wall.as_micros(), limit])?;
         let mut page = Vec::new();
         while let Some(row) = rows.next()? {
             let place = Place { scope: self.scope.clone(), key: row.get(7)? };
-            page.push(Glimpse::of(place, row::record(row)?));
+            page.push(Glimpse::of(place, row::record(row, now)?));
         }
         Ok(page)
     }

@@ -11,7 +11,10 @@ use std::time::Duration;
 pub(super) const SQL: &str = include_str!("schema.sql");
 
 /// The version that this library reads and writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
+
+/// The one before, whose files become files of this version when they are opened.
+const EARLIER: i64 = 1;
 
 pub(super) const UNKNOWN: &str = "the tables in the SQLite file are of a version that this library does not know; \
     use the version that wrote them";
@@ -68,25 +71,25 @@ pub(super) fn only_read(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA query_only = ON")
 }
 
-/// Creates the tables where they are not there, and refuses those of a later version.
+/// Creates the tables where they are not there, upgrades those of the version before, and refuses those of a later one.
 fn create(connection: &Connection, patience: Duration) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let found = match patiently(patience, || version(connection)).map_err(explain)? {
-        Some(found) => found,
-        None => patiently(patience, || first_version(connection)).map_err(explain)?,
+        Some(found) if found != EARLIER => found,
+        Some(_) | None => patiently(patience, || make(connection)).map_err(explain)?,
     };
     if found == VERSION { Ok(()) } else { Err(StoreError::new(UNKNOWN)) }
 }
 
-/// Creates the tables, unless another process just did.
-fn first_version(connection: &Connection) -> rusqlite::Result<i64> {
+/// Creates or upgrades the tables, unless another process just did.
+fn make(connection: &Connection) -> rusqlite::Result<i64> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    let found = version(&transaction)?;
-    if found.is_none() {
+    if version(&transaction)?.is_none_or(|found| found == EARLIER) {
         transaction.execute_batch(SQL)?;
     }
+    let made = version(&transaction)?;
     transaction.commit()?;
-    Ok(found.unwrap_or(VERSION))
+    Ok(made.unwrap_or_default())
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {

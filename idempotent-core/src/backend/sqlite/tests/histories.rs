@@ -5,7 +5,9 @@ use crate::backend::memory::MemoryStore;
 use crate::backend::sqlite::{SqliteOptions, SqliteStore};
 use crate::clock::{ManualClock, WallClock};
 use crate::record::{OnInterruption, Owner};
-use crate::store::{Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Release, Standing, Store, StoreError};
+use crate::store::{
+    AdoptRequest, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Release, Standing, Store, StoreError,
+};
 use futures_lite::future::block_on;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
@@ -19,6 +21,7 @@ enum Step {
     Claim { key: u8, owner: u8, print: Option<u8>, interrupted: OnInterruption },
     Renew { holds: Vec<Index> },
     Complete { hold: Index, outcome: u8, retention: Option<u8> },
+    Adopt { key: u8, owner: u8, print: Option<u8>, interrupted: OnInterruption, retention: Option<u8> },
     Release { hold: Index, how: Release },
     Forget { key: u8 },
     Resolve { key: u8, retention: Option<u8> },
@@ -30,21 +33,26 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let key = || 0..3_u8;
-    let interrupted = prop_oneof![
-        Just(OnInterruption::Retry),
-        (0..3_u32).prop_map(OnInterruption::RetryUpTo),
-        Just(OnInterruption::Fail)
-    ];
-    let print = prop_oneof![4 => Just(None), 1 => (0..2_u8).prop_map(Some)];
+    let interrupted = || {
+        prop_oneof![
+            Just(OnInterruption::Retry),
+            (0..3_u32).prop_map(OnInterruption::RetryUpTo),
+            Just(OnInterruption::Fail)
+        ]
+    };
+    let print = || prop_oneof![4 => Just(None), 1 => (0..2_u8).prop_map(Some)];
     let retention = || proptest::option::of(0..9_u8);
     let how = prop_oneof![Just(Release::Free), Just(Release::Interrupt)];
     let standing = prop_oneof![Just(Standing::InFlight), Just(Standing::Completed), Just(Standing::Interrupted)];
     prop_oneof![
-        8 => (key(), 0..4_u8, print, interrupted)
+        8 => (key(), 0..4_u8, print(), interrupted())
             .prop_map(|(key, owner, print, interrupted)| Step::Claim { key, owner, print, interrupted }),
         1 => proptest::collection::vec(any::<Index>(), 0..3).prop_map(|holds| Step::Renew { holds }),
         4 => (any::<Index>(), any::<u8>(), retention())
             .prop_map(|(hold, outcome, retention)| Step::Complete { hold, outcome, retention }),
+        2 => (key(), 0..4_u8, print(), interrupted(), retention()).prop_map(
+            |(key, owner, print, interrupted, retention)| Step::Adopt { key, owner, print, interrupted, retention }
+        ),
         2 => (any::<Index>(), how).prop_map(|(hold, how)| Step::Release { hold, how }),
         1 => key().prop_map(|key| Step::Forget { key }),
         1 => (key(), retention()).prop_map(|(key, retention)| Step::Resolve { key, retention }),
@@ -135,6 +143,14 @@ impl World {
         }
     }
 
+    /// An outcome that is recorded gets a token that nobody is told.
+    fn adopt(&mut self, request: &AdoptRequest) {
+        self.same(|store, _| block_on(store.adopt(request.clone())));
+        if let (Some(expected), Some(found)) = self.both(|store, _| block_on(store.peek(request.place.clone()))) {
+            self.name(expected.token, found.token);
+        }
+    }
+
     fn see(&self, seen: Glimpse) -> Glimpse {
         Glimpse { token: self.tokens[&seen.token], ..seen }
     }
@@ -158,6 +174,10 @@ impl World {
                         CompleteRequest::new(rename(hold.clone()), vec![outcome]).retention(retention.map(seconds)),
                     ))
                 });
+            }
+            Step::Adopt { key, owner, print, interrupted, retention } => {
+                let request = AdoptRequest::new(place(key), Owner([owner; 16]), interrupted, vec![owner]);
+                self.adopt(&request.fingerprint(print.map(|print| [print; 16])).retention(retention.map(seconds)));
             }
             Step::Release { hold, how } => {
                 let Some(hold) = self.hold(hold) else { return };

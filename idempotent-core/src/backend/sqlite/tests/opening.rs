@@ -1,12 +1,14 @@
 //! What is opened, and what is refused.
 
-use super::{Folder, claim, granted, quick};
+use super::{Folder, LEASE, claim, complete, completed, granted, place, quick};
 use crate::backend::sqlite::options::{Target, parse};
 use crate::backend::sqlite::{SqliteOptions, SqliteStore, Synchronous, schema};
-use crate::store::{Store, StoreError};
+use crate::clock::{ManualClock, WallClock};
+use crate::store::{Claimed, Hold, Recorded, Standing, Store, StoreError};
 use futures_lite::future::block_on;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 fn refused(opened: Result<SqliteStore, StoreError>) -> String {
@@ -39,13 +41,87 @@ fn a_file_that_cannot_be_written_is_refused() {
 fn tables_of_a_later_version_are_refused_and_left_alone() {
     let folder = Folder::new();
     drop(folder.open());
-    for version in ["2", "0", "-1"] {
+    for version in ["3", "0", "-1"] {
         let sql = format!("UPDATE idempotently_store SET version = {version}");
         assert_eq!(folder.bare().execute(&sql, []), Ok(1));
         assert!(refused(SqliteStore::open(folder.file())).contains("of a version that this library does not know"));
     }
     assert_eq!(folder.bare().execute("DELETE FROM idempotently_store", []), Ok(1));
     assert!(refused(SqliteStore::open(folder.file())).contains("of a version that this library does not know"));
+}
+
+/// The tables of version 1, with a record of each kind.
+const EARLIER: &str = "
+CREATE TABLE idempotently_store (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL,
+    last_token INTEGER NOT NULL) STRICT;
+CREATE TABLE idempotently_never (one INTEGER PRIMARY KEY CHECK (one IS NULL)) STRICT;
+CREATE TABLE idempotently_record (id INTEGER PRIMARY KEY, scope TEXT NOT NULL, key TEXT NOT NULL,
+    state INTEGER NOT NULL, token INTEGER NOT NULL, attempt INTEGER NOT NULL, ends INTEGER, owner BLOB,
+    fingerprint BLOB, outcome BLOB,
+    unfinished INTEGER REFERENCES idempotently_never (one) DEFERRABLE INITIALLY DEFERRED) STRICT;
+CREATE UNIQUE INDEX idempotently_record_place ON idempotently_record (scope, key);
+CREATE INDEX idempotently_record_open ON idempotently_record (scope, state, key) WHERE state <> 2;
+CREATE INDEX idempotently_record_ends ON idempotently_record (ends) WHERE state = 2 AND ends IS NOT NULL;
+INSERT INTO idempotently_store VALUES (1, 1, 14);
+INSERT INTO idempotently_record (scope, key, state, token, attempt, ends, owner, outcome) VALUES
+    ('tests', 'runs', 1, 11, 1, 1700000030000000, x'01010101010101010101010101010101', NULL),
+    ('tests', 'ran', 1, 12, 1, 1700000000000000, x'01010101010101010101010101010101', NULL),
+    ('tests', 'done', 2, 13, 1, NULL, NULL, x'70616964'),
+    ('tests', 'unknown', 3, 14, 1, NULL, NULL, NULL);
+";
+
+#[test]
+fn a_file_of_the_version_before_is_upgraded_with_its_records() {
+    let opened: [fn(&Folder, &Arc<ManualClock>) -> SqliteStore; 2] = [Folder::open_with_clock, |folder, clock| {
+        folder.bare().execute_batch(SqliteStore::schema_sql()).expect("a migration upgrades it too");
+        folder.open_with_clock(clock)
+    }];
+    for open in opened {
+        let folder = Folder::new();
+        folder.bare().execute_batch(EARLIER).expect("the earlier tables");
+        let clock = Arc::new(ManualClock::default());
+        let store = open(&folder, &clock);
+        let version: i64 =
+            folder.bare().query_row("SELECT version FROM idempotently_store", [], |row| row.get(0)).expect("a version");
+        assert_eq!(version, 2);
+        let asked = |key| block_on(store.claim(claim(key, 2))).expect("an answer");
+        assert_eq!(asked("runs"), Claimed::InFlight { remaining: LEASE });
+        assert_eq!(asked("ran"), Claimed::Granted { token: 15, attempt: 2 });
+        assert_eq!(asked("done"), completed(b"paid"));
+        assert_eq!(asked("unknown"), Claimed::Interrupted);
+        let listed = block_on(store.list("tests".into(), Standing::InFlight, None, 9)).expect("a page");
+        assert_eq!(listed.len(), 2);
+        // Its holder may still run, and renews and records as before.
+        let held = Hold { place: place("runs"), token: 11 };
+        clock.advance(LEASE / 2);
+        assert_eq!(block_on(store.renew(vec![held.clone()], LEASE)).expect("an answer"), [true]);
+        assert_eq!(asked("runs"), Claimed::InFlight { remaining: LEASE });
+        assert_eq!(complete(&store, &held, b"late"), Recorded::Done);
+        assert_eq!(asked("runs"), completed(b"late"));
+        drop(store);
+        assert_eq!(
+            block_on(folder.open_with_clock(&clock).claim(claim("runs", 3))).expect("an answer"),
+            completed(b"late")
+        );
+    }
+}
+
+#[test]
+fn leases_of_another_boot_are_over_and_outcomes_stay() {
+    let folder = Folder::new();
+    let clock = Arc::new(ManualClock::default());
+    let boot = |id| {
+        let path = folder.file();
+        let path = path.to_str().expect("a path in UTF-8");
+        SqliteStore::with_clock(path, &quick(), WallClock::manual_in_boot(clock.clone(), [id; 16])).expect("a store")
+    };
+    let before = boot(1);
+    granted(&before, claim("runs", 1));
+    complete(&before, &granted(&before, claim("done", 1)), b"paid");
+    assert!(matches!(block_on(boot(1).claim(claim("runs", 2))), Ok(Claimed::InFlight { remaining: LEASE })));
+    let after = boot(2);
+    assert!(matches!(block_on(after.claim(claim("runs", 2))), Ok(Claimed::Granted { attempt: 2, .. })));
+    assert_eq!(block_on(after.claim(claim("done", 2))).expect("an answer"), completed(b"paid"));
 }
 
 #[test]
