@@ -15,3 +15,5 @@ pub mod redis;
 mod remote;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+mod waker;

@@ -1,5 +1,6 @@
 //! Those who wait for the same record to change.
 
+use super::waker::Guarded;
 use event_listener::{Event, EventListener};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ impl Crowd {
     /// One more, who waits from here on.
     pub(in crate::backend) fn enter<W: Exit>(&mut self, name: W::Name, exit: Arc<W>) -> Waiter<W> {
         self.waiters += 1;
-        Waiter { listener: self.event.listen(), event: self.event.clone(), name, exit }
+        Waiter { listener: self.event.listen(), waker: Guarded::default(), event: self.event.clone(), name, exit }
     }
 
     /// One less, where it was one of these; whether it was the last.
@@ -50,6 +51,7 @@ pub(in crate::backend) trait Exit {
 /// One who waits.
 pub(in crate::backend) struct Waiter<W: Exit> {
     listener: EventListener,
+    waker: Guarded,
     event: Arc<Event>,
     name: W::Name,
     exit: Arc<W>,
@@ -59,7 +61,8 @@ impl<W: Exit<Name: Unpin>> Future for Waiter<W> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.listener).poll(cx)
+        let waiter = &mut *self;
+        Pin::new(&mut waiter.listener).poll(&mut Context::from_waker(waiter.waker.guard(cx.waker())))
     }
 }
 

@@ -1,11 +1,14 @@
 //! One answer from a store's own thread to a caller on any runtime, or to none.
 
+use super::waker::wake;
 use crate::store::StoreError;
 use crate::underway::wake;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+const ENDED: &str = "the thread that asks the store has ended before it answered; open the store again";
 
 type Reply<T> = Result<T, StoreError>;
 
@@ -97,7 +100,7 @@ impl<T> Future for Receiver<T> {
                 drop(slot);
                 return Poll::Ready(match ended {
                     Slot::Sent(reply) => reply,
-                    Slot::Waiting(_) | Slot::Closed => Err(StoreError::new("the thread that asks the store has ended")),
+                    Slot::Waiting(_) | Slot::Closed => Err(StoreError::new(ENDED)),
                 });
             }
         };
@@ -178,7 +181,8 @@ mod tests {
         let (sender, mut receiver) = channel::<u8>();
         assert!(block_on(poll_once(&mut receiver)).is_none());
         let ending = thread::spawn(move || drop(sender));
-        assert!(block_on(receiver).is_err());
+        let error = block_on(receiver).map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(error.contains("open the store again"), "{error}");
         assert!(ending.join().is_ok());
     }
 }

@@ -39,6 +39,7 @@ use self::script::Call;
 use self::watch::Watch;
 use super::oneshot::channel;
 use super::remote::runtime;
+use super::waker::Guarded;
 use crate::blocking::block_on;
 use crate::store::{
     AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
@@ -234,7 +235,13 @@ impl Shared {
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         let left = Arc::new(AtomicBool::new(false));
-        Driven { runtime: self.runtime, asked: Some(Box::pin(ask(left.clone()))), left, is_claim: false }
+        Driven {
+            runtime: self.runtime,
+            asked: Some(Box::pin(ask(left.clone()))),
+            waker: Guarded::default(),
+            left,
+            is_claim: false,
+        }
     }
 
     /// Asks, now, and again where it fails: a drop cannot. Then it may say no for yes; a key that nobody gives back would
@@ -260,6 +267,8 @@ impl Shared {
 struct Driven<T: Send + 'static> {
     runtime: &'static Handle,
     asked: Option<Answer<'static, T>>,
+    /// The runtime's timers call it on their thread.
+    waker: Guarded,
     /// Nobody waits for the answer any more.
     left: Arc<AtomicBool>,
     /// What it is granted when nobody waits has to be given back.
@@ -281,8 +290,8 @@ impl<T: Send + 'static> Future for Driven<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // The timers and the connection are of the library's own runtime, whoever polls.
         let _entered = self.runtime.enter();
-        let Some(asked) = &mut self.asked else { return Poll::Pending };
-        let answer = asked.as_mut().poll(cx);
+        let Self { asked: Some(asked), waker, .. } = &mut *self else { return Poll::Pending };
+        let answer = asked.as_mut().poll(&mut Context::from_waker(waker.guard(cx.waker())));
         if answer.is_ready() {
             self.asked = None;
         }

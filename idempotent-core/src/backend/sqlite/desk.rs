@@ -52,6 +52,11 @@ impl Desk {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How long a request may wait for other processes.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Somebody asks.
     pub(super) fn came(&self) {
         self.queued.fetch_add(1, Ordering::AcqRel);
@@ -77,10 +82,14 @@ impl Desk {
         self.watch.announce(changed);
     }
 
-    /// A transaction on a thread that may wait for the file and for the disk.
-    pub(super) fn begin<'c>(&self, connection: &'c Connection) -> rusqlite::Result<Transaction<'c>> {
+    /// A transaction on a thread that may wait for the disk, and so long for the file.
+    pub(super) fn begin<'c>(
+        &self,
+        connection: &'c Connection,
+        patience: Duration,
+    ) -> rusqlite::Result<Transaction<'c>> {
         self.may_tidy(connection, true);
-        patiently(self.patience, || begin(connection))
+        patiently(patience, || begin(connection))
     }
 
     pub(super) fn write<T>(

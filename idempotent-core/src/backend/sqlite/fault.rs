@@ -58,7 +58,7 @@ fn advice(code: Option<ErrorCode>) -> &'static str {
         Some(ErrorCode::NotADatabase) => "the file is not an SQLite database; name another one",
         Some(ErrorCode::DatabaseCorrupt) => "the SQLite file is damaged; put a good copy in its place",
         Some(ErrorCode::DiskFull) => "the disk with the SQLite file is full; make room",
-        Some(ErrorCode::TooBig) => "the record is larger than SQLite allows; lower `max_outcome`",
+        Some(ErrorCode::TooBig) => "the record is larger than SQLite allows; return a smaller outcome",
         _ => "SQLite answered with an error",
     }
 }
@@ -80,6 +80,6 @@ pub(super) fn patiently<T>(patience: Duration, mut attempt: impl FnMut() -> Resu
     }
 }
 
-fn is_busy(error: &Error) -> bool {
+pub(super) fn is_busy(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }

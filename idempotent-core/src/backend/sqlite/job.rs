@@ -18,6 +18,8 @@ pub(super) enum Job {
     Forget(Place, Ticket<bool>),
     Resolve(Place, Vec<u8>, Option<Duration>, Ticket<bool>),
     Purge(usize, Ticket<usize>),
+    #[cfg(test)]
+    Panic(Ticket<()>),
 }
 
 /// Who is to be answered, and with what once the transaction is through.
@@ -59,6 +61,16 @@ impl Job {
         matches!(self, Self::Claim(..) | Self::Adopt(..))
     }
 
+    /// Whether it is tried until it is done, because nobody is there to ask again.
+    pub(super) fn is_unheard(&self) -> bool {
+        match self {
+            Self::Complete(.., ticket) => ticket.sender.is_abandoned(),
+            Self::Adopt(.., ticket) => ticket.sender.is_abandoned(),
+            Self::Release(.., ticket) => ticket.sender.is_abandoned(),
+            _ => false,
+        }
+    }
+
     /// Does what is asked, in a transaction that may yet fail.
     pub(super) fn run(&mut self, ledger: &mut Ledger<'_>) -> rusqlite::Result<()> {
         match self {
@@ -75,6 +87,8 @@ impl Job {
             Self::Forget(place, ticket) => ticket.fill(ledger.forget(place)),
             Self::Resolve(place, outcome, retention, ticket) => ticket.fill(ledger.resolve(place, outcome, *retention)),
             Self::Purge(limit, ticket) => ticket.fill(ledger.purge(*limit)),
+            #[cfg(test)]
+            Self::Panic(_) => panic!("a bug"),
         }
     }
 
@@ -92,22 +106,26 @@ impl Job {
                 nothing(ticket.deliver())
             }
             Self::Purge(_, ticket) => nothing(ticket.deliver()),
+            #[cfg(test)]
+            Self::Panic(ticket) => nothing(ticket.deliver()),
         }
     }
 
-    /// Says that it was not done; hands back what has to be tried again, because nobody is there to ask again.
+    /// Says that it was not done; hands back what has to be tried again.
     pub(super) fn fail(self, error: &StoreError) -> Option<Self> {
+        if self.is_unheard() {
+            return Some(self);
+        }
         let error = error.clone();
         match self {
-            Self::Release(.., ref ticket) if ticket.sender.is_abandoned() => return Some(self),
-            Self::Complete(.., ref ticket) if ticket.sender.is_abandoned() => return Some(self),
-            Self::Adopt(.., ref ticket) if ticket.sender.is_abandoned() => return Some(self),
             Self::Claim(_, ticket) => ticket.refuse(error),
             Self::Renew(.., ticket) => ticket.refuse(error),
             Self::Complete(.., ticket) => ticket.refuse(error),
             Self::Adopt(.., ticket) => ticket.refuse(error),
             Self::Release(.., ticket) | Self::Forget(_, ticket) | Self::Resolve(.., ticket) => ticket.refuse(error),
             Self::Purge(_, ticket) => ticket.refuse(error),
+            #[cfg(test)]
+            Self::Panic(ticket) => ticket.refuse(error),
         }
         None
     }

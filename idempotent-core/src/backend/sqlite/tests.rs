@@ -5,6 +5,7 @@ mod adopting;
 mod alone;
 mod histories;
 mod opening;
+mod surviving;
 mod verbs;
 mod waiting;
 mod writing;

@@ -2,6 +2,7 @@
 
 use super::fault::{Fault, explain};
 use super::reader::{File, Mark, mark};
+use crate::backend::waker::Guarded;
 use crate::store::{Place, StoreError};
 use event_listener::{Event, EventListener};
 use rusqlite::Connection;
@@ -53,7 +54,7 @@ impl Watch {
         });
         entry.waiters += 1;
         let event = entry.event.clone();
-        Waiter { listener: event.listen(), event, place: place.clone(), watch: self.clone() }
+        Waiter { listener: event.listen(), waker: Guarded::default(), event, place: place.clone(), watch: self.clone() }
     }
 
     /// Wakes who waits for one of these.
@@ -105,6 +106,7 @@ impl Watch {
 /// One who waits.
 pub(super) struct Waiter {
     listener: EventListener,
+    waker: Guarded,
     event: Arc<Event>,
     place: Place,
     watch: Arc<Watch>,
@@ -134,7 +136,8 @@ impl Future for Waiter {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.listener).poll(cx)
+        let waiter = &mut *self;
+        Pin::new(&mut waiter.listener).poll(&mut Context::from_waker(waiter.waker.guard(cx.waker())))
     }
 }
 

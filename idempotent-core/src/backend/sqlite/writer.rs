@@ -2,18 +2,20 @@
 //! writes itself, which saves the way to the thread and back.
 
 use super::desk::Desk;
-use super::fault::{Fault, explain};
+use super::fault::{Fault, explain, is_busy};
 use super::job::{Job, Ticket};
 use super::ledger::Ledger;
 use crate::backend::oneshot::{Receiver, channel};
 use crate::store::{Answer, Claim, Claimed, Hold, Place, StoreError};
 use std::collections::VecDeque;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The most requests in one transaction: more make it no cheaper, and everybody's answer later.
 pub(super) const MOST: usize = 32;
@@ -23,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The callers' end. Dropped, it waits until everything that was asked is written.
 pub(super) struct Writer {
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<mpsc::Sender<Asked>>,
     pub(super) desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
 }
@@ -64,9 +66,10 @@ impl Writer {
 
     fn queue(&self, job: Job) {
         self.desk.came();
-        // Where the thread has ended, the job is dropped, and with it the place for its answer: that tells the caller.
-        if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(job);
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Asked::now(job)).is_ok());
+        if !sent {
+            // The thread has ended. The job is dropped, and with it the place for its answer: that tells the caller.
+            self.desk.finished(1);
         }
     }
 
@@ -110,11 +113,23 @@ impl Drop for Claiming<'_> {
     }
 }
 
+/// A request, and since when it waits.
+struct Asked {
+    job: Job,
+    since: Instant,
+}
+
+impl Asked {
+    fn now(job: Job) -> Self {
+        Self { job, since: Instant::now() }
+    }
+}
+
 /// The thread's end.
 struct Scribe {
-    asked: mpsc::Receiver<Job>,
-    /// What nobody will ask for again: keys to give back, and what could not be written.
-    backlog: VecDeque<Job>,
+    asked: mpsc::Receiver<Asked>,
+    /// What is to be written next: keys to give back, what could not be written, and what waited behind it.
+    backlog: VecDeque<Asked>,
     failing: bool,
     closing: bool,
     desk: Arc<Desk>,
@@ -122,11 +137,16 @@ struct Scribe {
 
 /// Why nothing of a transaction was written.
 enum Unwritten {
+    /// It did not begin, because another process has the file.
+    Busy(StoreError),
     /// It did not begin, which is nobody's fault: trying each by itself would not help.
     NotBegun(StoreError),
     /// It ended in the middle, perhaps for one of many.
     Ended(StoreError),
 }
+
+const PANICKED: &str =
+    "the thread that writes the SQLite file met a bug of the library, and wrote nothing of this request";
 
 impl Scribe {
     fn run(mut self) {
@@ -136,8 +156,9 @@ impl Scribe {
     }
 
     /// What is to be written next; nothing when nobody is left who could ask.
-    fn gather(&mut self) -> Option<Vec<Job>> {
-        let next = match (self.backlog.is_empty(), self.failing) {
+    fn gather(&mut self) -> Option<Vec<Asked>> {
+        let rests = self.failing && self.backlog.iter().all(|asked| asked.job.is_unheard());
+        let next = match (self.backlog.is_empty(), rests) {
             (true, _) => self.asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
             (false, true) => self.asked.recv_timeout(PAUSE),
             (false, false) => self.asked.recv_timeout(Duration::ZERO),
@@ -154,42 +175,72 @@ impl Scribe {
     }
 
     /// Writes a batch, or each of it by itself, so that one that cannot be written does not take the others with it.
-    fn write(&mut self, mut batch: Vec<Job>) {
+    fn write(&mut self, mut batch: Vec<Asked>) {
         match self.transact(&mut batch) {
             Ok(changed) => self.settle(batch, &changed),
+            Err(Unwritten::Busy(error)) => self.refuse_overdue(batch, &error),
             Err(Unwritten::Ended(_)) if batch.len() > 1 => {
-                for job in batch {
-                    self.write(vec![job]);
+                for asked in batch {
+                    self.write(vec![asked]);
                 }
             }
             Err(Unwritten::NotBegun(error) | Unwritten::Ended(error)) => self.fail(batch, &error),
         }
     }
 
-    fn transact(&self, batch: &mut [Job]) -> Result<Vec<Place>, Unwritten> {
+    fn transact(&self, batch: &mut [Asked]) -> Result<Vec<Place>, Unwritten> {
+        // All callers of the store depend on this thread: one that meets a bug must not end it.
+        let transact = AssertUnwindSafe(|| self.try_to_transact(batch));
+        catch_unwind(transact).unwrap_or_else(|_| Err(Unwritten::Ended(StoreError::new(PANICKED))))
+    }
+
+    fn try_to_transact(&self, batch: &mut [Asked]) -> Result<Vec<Place>, Unwritten> {
         let connection = self.desk.connection();
-        let transaction = self.desk.begin(&connection).map_err(|error| Unwritten::NotBegun(explain(error)))?;
-        let takers = batch.iter().filter(|job| job.takes_token()).count();
-        let run = |ledger: &mut Ledger<'_>| batch.iter_mut().try_for_each(|job| job.run(ledger));
+        let begun = self.desk.begin(&connection, self.time_left(batch));
+        let transaction = begun.map_err(|error| {
+            let refuse = if is_busy(&error) { Unwritten::Busy } else { Unwritten::NotBegun };
+            refuse(explain(error))
+        })?;
+        let takers = batch.iter().filter(|asked| asked.job.takes_token()).count();
+        let run = |ledger: &mut Ledger<'_>| batch.iter_mut().try_for_each(|asked| asked.job.run(ledger));
         let wrote = self.desk.write(transaction, takers, run);
         let ((), changed) = wrote.map_err(|error| Unwritten::Ended(explain(error)))?;
         self.desk.saw(batch.len());
         Ok(changed)
     }
 
-    fn settle(&mut self, batch: Vec<Job>, changed: &[Place]) {
+    /// How much longer the first of them may wait for other processes: all of its time where nobody waits for an answer.
+    fn time_left(&self, batch: &[Asked]) -> Duration {
+        let first = batch.iter().filter(|asked| !asked.job.is_unheard()).map(|asked| asked.since).min();
+        self.desk.patience().saturating_sub(first.map_or(Duration::ZERO, |since| since.elapsed()))
+    }
+
+    /// While another process has the file: refuses whatever waited for as long as it may, wherever it is in the queue.
+    fn refuse_overdue(&mut self, batch: Vec<Asked>, error: &StoreError) {
+        self.backlog.extend(self.asked.try_iter());
+        let (now, patience) = (Instant::now(), self.desk.patience());
+        let is_over = |asked: &Asked| {
+            self.closing || asked.job.is_unheard() || now.saturating_duration_since(asked.since) >= patience
+        };
+        let (over, rest): (Vec<_>, Vec<_>) = batch.into_iter().chain(mem::take(&mut self.backlog)).partition(is_over);
+        self.backlog = rest.into();
+        self.fail(over, error);
+    }
+
+    fn settle(&mut self, batch: Vec<Asked>, changed: &[Place]) {
         self.failing = false;
         let count = batch.len();
         let untaken = self.backlog.len();
-        self.backlog.extend(batch.into_iter().filter_map(Job::settle));
+        self.backlog.extend(batch.into_iter().filter_map(|asked| asked.job.settle()).map(Asked::now));
         self.desk.finished(count - (self.backlog.len() - untaken));
         self.desk.announce(changed);
     }
 
-    fn fail(&mut self, batch: Vec<Job>, error: &StoreError) {
+    fn fail(&mut self, batch: Vec<Asked>, error: &StoreError) {
         self.failing = true;
         let count = batch.len();
-        let again: Vec<Job> = batch.into_iter().filter_map(|job| job.fail(error)).filter(|_| !self.closing).collect();
+        let failed = batch.into_iter().filter_map(|Asked { job, since }| Some(Asked { job: job.fail(error)?, since }));
+        let again: Vec<Asked> = failed.filter(|_| !self.closing).collect();
         self.desk.finished(count - again.len());
         self.backlog.extend(again);
     }
