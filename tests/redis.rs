@@ -434,6 +434,37 @@ fn credentials_that_are_refused_are_an_error_that_says_so_and_does_not_repeat_th
     refused(block_on(reader.claim(claim("key"))), "may not do this");
 }
 
+/// A user of whom a right is taken away, and where it connects.
+fn user(server: &Redis, rights: &[&str]) -> String {
+    let words = ["ACL", "SETUSER", "waiter", "on", ">word", "~*", "+@all"];
+    tell::<()>(&mut operator(server), &[&words, rights].concat());
+    server.url().replace("redis://", "redis://waiter:word@")
+}
+
+#[test]
+fn a_user_that_may_not_look_is_refused_when_the_store_is_opened() {
+    let server = server();
+    refused(RedisStore::connect(&user(&server, &["-getrange"])), "may not do this");
+    assert!(RedisStore::connect(&user(&server, &["+getrange"])).is_ok());
+}
+
+#[test]
+fn a_look_that_fails_makes_no_loop_of_claims() {
+    let server = server();
+    let Ok(store) = RedisStore::connect(&user(&server, &[])) else { panic!("not connected") };
+    let mut operator = operator(&server);
+    hold(&connect(&server), "key");
+    user(&server, &["-getrange"]);
+    tell::<()>(&mut operator, &["CONFIG", "RESETSTAT"]);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(2) {
+        answered(store.changed(&place("key")));
+        assert!(matches!(answered(store.claim(claim("key"))), Claimed::InFlight { .. }));
+    }
+    let claims = runs(&mut operator, "evalsha");
+    assert!((1..50).contains(&claims), "{claims} claims in two seconds");
+}
+
 #[test]
 fn a_replica_takes_no_claims() {
     let (primary, replica) = (server(), server());
@@ -448,13 +479,24 @@ fn a_replica_takes_no_claims() {
 #[test]
 fn a_server_that_evicts_is_warned_about() {
     let server = server();
-    assert_eq!(connect(&server).warnings(), []);
+    assert_eq!(connect(&server).warnings(), [RedisWarning::NoAppendOnlyFile]);
     for policy in ["allkeys-lru", "volatile-ttl"] {
         tell::<()>(&mut operator(&server), &["CONFIG", "SET", "maxmemory-policy", policy]);
         let store = connect(&server);
-        assert_eq!(store.warnings(), [RedisWarning::Evicts { policy: policy.into() }]);
+        let evicts = RedisWarning::Evicts { policy: policy.into() };
+        assert_eq!(store.warnings(), [evicts, RedisWarning::NoAppendOnlyFile]);
         assert!(store.warnings()[0].to_string().contains(policy));
     }
+}
+
+#[test]
+fn a_server_that_writes_nothing_down_is_warned_about() {
+    let server = Redis::with_arguments(&["--save", "", "--appendonly", "yes"]);
+    let server = server.unwrap_or_else(|error| panic!("no server: {error:?}"));
+    assert_eq!(connect(&server).warnings(), []);
+    tell::<()>(&mut operator(&server), &["CONFIG", "SET", "appendonly", "no"]);
+    assert_eq!(connect(&server).warnings(), [RedisWarning::NoAppendOnlyFile]);
+    assert!(RedisWarning::NoAppendOnlyFile.to_string().contains("appendonly yes"));
 }
 
 #[test]
@@ -721,7 +763,7 @@ fn a_cluster_keeps_records_on_all_of_its_servers() {
         RedisStore::connect(&url).unwrap_or_else(|error| panic!("not connected: {error:?}"))
     };
     let (store, other) = (connect(), connect());
-    assert_eq!(store.warnings(), []);
+    assert_eq!(store.warnings(), [RedisWarning::NoAppendOnlyFile]);
     let mut keys: Vec<String> = (0..100).map(|key| format!("key {key} {{of}} one tag")).collect();
     keys.sort();
     let holds: Vec<Hold> = keys.iter().map(|key| hold(&store, key)).collect();

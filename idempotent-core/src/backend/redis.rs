@@ -92,7 +92,8 @@ impl RedisStore {
     /// ```
     ///
     /// # Errors
-    /// When the URL cannot be understood, the server cannot be reached, is older than 6.2, or refuses the credentials.
+    /// When the URL cannot be understood, the server cannot be reached, is older than 6.2, or refuses the credentials or
+    /// the right to look at records (`GETRANGE`).
     /// The error says what to do.
     pub fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_with(url, &RedisOptions::new())
@@ -165,8 +166,8 @@ impl RedisStore {
         runtime.spawn(async move {
             let opened = async {
                 let line = Line::open(target, &options, watch.clone()).await?;
-                let warnings = probe::probe(&line).await?;
                 let names = Names::new(&options.prefix, line.is_cluster());
+                let warnings = probe::probe(&line, &names).await?;
                 let ledger = Arc::new(Ledger { line: Arc::new(line), names, clock: ServerClock::default() });
                 Ok(Self { shared: Arc::new(Shared { runtime, ledger, watch, warnings }) })
             };

@@ -69,6 +69,9 @@ pub enum RedisWarning {
     },
     /// The server does not let its user see what it evicts.
     EvictionUnknown,
+    /// The server writes no append-only file: when it ends, records since its last snapshot are gone, or all of them where
+    /// it makes none, and bodies run again whose outcomes were answered.
+    NoAppendOnlyFile,
 }
 
 impl fmt::Display for RedisWarning {
@@ -83,6 +86,9 @@ impl fmt::Display for RedisWarning {
                 "Redis does not tell its `maxmemory-policy`; see that it is `noeviction`, \
                  or let the user run `INFO`",
             ),
+            Self::NoAppendOnlyFile => {
+                f.write_str("Redis keeps no append-only file, so records are lost when it ends; set `appendonly yes`")
+            }
         }
     }
 }

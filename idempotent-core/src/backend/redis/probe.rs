@@ -2,6 +2,7 @@
 
 use super::connection::Line;
 use super::fault::OLD;
+use super::name::Names;
 use super::options::RedisWarning;
 use crate::store::StoreError;
 
@@ -10,8 +11,8 @@ const OLDEST: (u32, u32) = (6, 2);
 /// The first that knows the flags of scripts.
 const FLAGS: (u32, u32) = (7, 0);
 
-/// Sees whether the servers can keep records, and how safely.
-pub(super) async fn probe(line: &Line) -> Result<Vec<RedisWarning>, StoreError> {
+/// Sees whether the servers can keep records, how safely, and whether the user may look at them.
+pub(super) async fn probe(line: &Line, names: &Names) -> Result<Vec<RedisWarning>, StoreError> {
     // A user that may not ask is let through: whatever is missing is found when it is needed.
     if let Ok(servers) = line.info("server").await {
         for version in servers.iter().filter_map(|server| version(server)) {
@@ -23,8 +24,14 @@ pub(super) async fn probe(line: &Line) -> Result<Vec<RedisWarning>, StoreError> 
             }
         }
     }
+    // Who waits for a record looks at it. Without that right, each look would fail and make another claim.
+    line.look(names.last_token().as_bytes()).await?;
     let Ok(servers) = line.info("memory").await else { return Ok(vec![RedisWarning::EvictionUnknown]) };
-    let warnings: Vec<RedisWarning> = servers.iter().filter_map(|server| warning(server)).collect();
+    let mut warnings: Vec<RedisWarning> = servers.iter().filter_map(|server| warning(server)).collect();
+    let servers = line.info("persistence").await.unwrap_or_default();
+    if servers.iter().any(|server| field(server, "aof_enabled") == Some("0")) {
+        warnings.push(RedisWarning::NoAppendOnlyFile);
+    }
     #[cfg(feature = "tracing")]
     for warning in &warnings {
         tracing::warn!("{warning}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How often one looks where changes are told, in case one was not.
 const TOLD: Duration = Duration::from_secs(1);
@@ -105,8 +105,13 @@ impl Lookout {
     async fn run(self) {
         let mut seen = None;
         let mut pace = FIRST;
-        // Where nothing can be seen, who waits asks for itself, and is told what is wrong.
-        while let Ok((holder, told)) = self.line.look(&self.name).await {
+        loop {
+            let Ok((holder, told)) = self.line.look(&self.name).await else {
+                // Where nothing can be seen, who waits asks for itself, and is told what is wrong; but no faster than one
+                // looks where nothing is told.
+                sleep(jittered(LONGEST)).await;
+                break;
+            };
             // Only a body that runs is waited for. Whoever came later than a change finds this out by asking.
             let changed = holder.is_none() || seen.is_some_and(|before| before != holder);
             if changed {
