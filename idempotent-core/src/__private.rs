@@ -226,6 +226,13 @@ where
     call.run_detached_as(Identity::of_body::<F>(), plan, Deferred::new(body))
 }
 
+/// One for each kind of record, and not for each body: what a store keeps under a scope is one function's, whatever its
+/// type parameters.
+#[cfg(feature = "durable")]
+fn of_records<Ret, P: Print, K: Keep<Ret, Kept: 'static>>() -> Identity {
+    Identity::of_records::<K::Kept, P>()
+}
+
 #[cfg(feature = "durable")]
 #[track_caller]
 pub fn run_durable<Ret, P, K, F>(call: DurableCall<'_, P>, plan: Plan<Ret, K>, body: F) -> Ret
@@ -235,7 +242,7 @@ where
     K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
     F: FnOnce() -> Ret,
 {
-    call.run_as(Identity::of_body::<F>(), plan, body)
+    call.run_as(of_records::<Ret, P, K>(), plan, body)
 }
 
 #[cfg(feature = "durable")]
@@ -250,7 +257,7 @@ where
     K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
     Fut: Future<Output = Ret>,
 {
-    call.run_async_as(Identity::of_body::<Fut>(), plan, body)
+    call.run_async_as(of_records::<Ret, P, K>(), plan, body)
 }
 
 /// As [`run_future`], with its record in a store.
@@ -267,7 +274,7 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
-    call.run_async_as(Identity::of_body::<F>(), plan, Deferred::new(body))
+    call.run_async_as(of_records::<Ret, P, K>(), plan, Deferred::new(body))
 }
 
 /// As [`run_durable_async`], with the body and its recording in a task of their own.
@@ -285,7 +292,7 @@ where
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
 {
-    call.run_detached_as(Identity::of_body::<Fut>(), plan, body)
+    call.run_detached_as(of_records::<Ret, P, K>(), plan, body)
 }
 
 /// As [`run_durable_detached`], for functions that return a future by hand.
@@ -304,7 +311,7 @@ where
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
 {
-    call.run_detached_as(Identity::of_body::<F>(), plan, Deferred::new(body))
+    call.run_detached_as(of_records::<Ret, P, K>(), plan, Deferred::new(body))
 }
 
 #[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]

@@ -1,8 +1,10 @@
 //! What can go wrong, typed, with the operation's name and what to do about it.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a call was not answered by its body or by a record.
 ///
@@ -28,11 +30,20 @@ pub struct Error {
 struct Inner {
     kind: ErrorKind,
     operation: &'static str,
-    detail: Option<&'static str>,
+    detail: Option<Cow<'static, str>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     /// What happened and what to do, where it is not what the kind says to a caller.
     words: Option<(&'static str, &'static str)>,
+    /// When what is in the way may be gone, where it is known better than from the kind.
+    retry_after: Option<Duration>,
+    /// The store will answer the same until somebody changes something.
+    is_permanent: bool,
 }
+
+/// How soon a store that could not be reached is worth another try.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+/// How soon a transaction that lost is worth another try.
+const CONTENDED_RETRY: Duration = Duration::from_millis(50);
 
 /// The kinds of [`Error`]; more may be added in any version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,8 +84,6 @@ pub enum ErrorKind {
     OutcomeLost,
     /// A record could not be encoded or decoded.
     Codec,
-    /// The call would block the thread that has to make progress for it to end.
-    WouldBlock,
     /// `detached` was called outside an async runtime, or the runtime ended before the body did.
     NoRuntime,
     /// The operation is declared in a way that cannot be kept, found when it was first called.
@@ -117,9 +126,6 @@ impl ErrorKind {
             Self::Codec => {
                 ("a record could not be encoded or decoded", "check that the outcome's type has not changed")
             }
-            Self::WouldBlock => {
-                ("the call would block the thread that it waits for", "call it from a thread outside the runtime")
-            }
             Self::NoRuntime => (
                 "a detached body needs a running tokio runtime",
                 "call it inside one, and keep it up until the body ends",
@@ -147,7 +153,6 @@ impl ErrorKind {
             | Self::Aborted
             | Self::OutcomeLost
             | Self::Codec
-            | Self::WouldBlock
             | Self::NoRuntime
             | Self::Misdeclared => false,
         }
@@ -159,8 +164,8 @@ impl Error {
         Self::build(kind, operation, None, None, None)
     }
 
-    pub(crate) fn detailed(kind: ErrorKind, operation: &'static str, detail: &'static str) -> Self {
-        Self::build(kind, operation, Some(detail), None, None)
+    pub(crate) fn detailed(kind: ErrorKind, operation: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::build(kind, operation, Some(detail.into()), None, None)
     }
 
     #[cfg_attr(
@@ -201,17 +206,36 @@ impl Error {
         source: impl Into<Box<dyn StdError + Send + Sync>>,
         words: Option<(&'static str, &'static str)>,
     ) -> Self {
-        Self::build(kind, operation, Some(detail), Some(source.into()), words)
+        Self::build(kind, operation, Some(detail.into()), Some(source.into()), words)
     }
 
     fn build(
         kind: ErrorKind,
         operation: &'static str,
-        detail: Option<&'static str>,
+        detail: Option<Cow<'static, str>>,
         source: Option<Box<dyn StdError + Send + Sync>>,
         words: Option<(&'static str, &'static str)>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { kind, operation, detail, source, words }) }
+        let inner = Inner { kind, operation, detail, source, words, retry_after: None, is_permanent: false };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The same, with how long what is in the way lasts at the most.
+    #[cfg(feature = "durable")]
+    pub(crate) fn after(mut self, span: Duration) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.retry_after = Some(span);
+        }
+        self
+    }
+
+    /// The same, of a store that will answer the same until somebody changes something.
+    #[cfg(feature = "durable")]
+    pub(crate) fn permanent_if(mut self, is_permanent: bool) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.is_permanent = is_permanent;
+        }
+        self
     }
 
     /// What happened, to be matched on.
@@ -227,9 +251,49 @@ impl Error {
     }
 
     /// Whether the same call, made again later, can succeed without anybody changing anything.
+    ///
+    /// A [`Store`](ErrorKind::Store) that is only away is retryable; one that refuses the password, has no tables or lacks
+    /// a feature is not.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.inner.kind.is_retryable()
+        self.inner.kind.is_retryable() && !self.inner.is_permanent
+    }
+
+    /// How long to wait before the same call is worth another try, where that is known: for a queue's visibility timeout,
+    /// or a `Retry-After`.
+    ///
+    /// | kind | span |
+    /// |---|---|
+    /// | [`InFlight`](ErrorKind::InFlight), [`WaitTimedOut`](ErrorKind::WaitTimedOut) of a durable call | what is left of the holder's lease: then it has ended or was renewed. It may end sooner |
+    /// | [`Store`](ErrorKind::Store) that is retryable | a second |
+    /// | [`Contended`](ErrorKind::Contended) | 50 milliseconds |
+    /// | everything else, and both first kinds in process | nothing |
+    ///
+    /// ```
+    /// use idempotently::backend::memory::MemoryStore;
+    /// use idempotently::{Error, InFlight, OnInterruption, Operation, SharedStore};
+    /// use std::time::Duration;
+    ///
+    /// static SEND: Operation =
+    ///     Operation::new("docs.retry_after").interrupted(OnInterruption::Retry).in_flight(InFlight::Reject);
+    /// let records = MemoryStore::new();
+    /// let (here, there) = (SharedStore::new(records.clone()), SharedStore::new(records));
+    /// SEND.call(&7).store(&here).try_run(|| {
+    ///     // Another process gets the same message.
+    ///     let error = SEND.call(&7).store(&there).try_run(|| Ok::<(), Error>(())).unwrap_err();
+    ///     assert!(error.retry_after().is_some_and(|lease| lease <= Duration::from_secs(30)));
+    ///     Ok::<(), Error>(())
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.inner.kind {
+            _ if self.inner.retry_after.is_some() => self.inner.retry_after,
+            ErrorKind::Store if self.is_retryable() => Some(STORE_RETRY),
+            ErrorKind::Contended => Some(CONTENDED_RETRY),
+            _ => None,
+        }
     }
 }
 
@@ -237,7 +301,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (happened, remedy) = self.inner.words.unwrap_or(self.inner.kind.says());
         write!(f, "`{}`: {happened}", self.inner.operation)?;
-        if let Some(detail) = self.inner.detail {
+        if let Some(detail) = &self.inner.detail {
             write!(f, " ({detail})")?;
         }
         write!(f, "; {remedy}")

@@ -1,5 +1,8 @@
 //! The store that `durable` operations use, and stores by URL.
 
+#[cfg(feature = "testing")]
+mod isolated;
+
 use crate::backend::memory::MemoryStore;
 use crate::error::{Error, ErrorKind};
 use crate::lease::SharedStore;
@@ -12,10 +15,16 @@ static INSTALLED: OnceCell<SharedStore> = OnceCell::new();
 
 /// Makes `store` the one that `durable` operations use, once, when the program starts.
 ///
+/// In a test that is isolated (feature `testing`) it is the store of that test, whatever the program and other tests have.
+///
 /// # Errors
 /// [`Misdeclared`](ErrorKind::Misdeclared) when a store is installed already: records that are looked for in two places
 /// are not found.
 pub fn install(store: SharedStore) -> Result<(), Error> {
+    #[cfg(feature = "testing")]
+    if let Some(realm) = realm::current() {
+        return isolated::install(&realm, store);
+    }
     INSTALLED.set(store).map_err(|_| {
         Error::detailed(
             ErrorKind::Misdeclared,
@@ -29,16 +38,21 @@ pub fn install(store: SharedStore) -> Result<(), Error> {
 pub(crate) fn installed() -> Option<SharedStore> {
     #[cfg(feature = "testing")]
     if let Some(realm) = realm::current() {
-        return Some(isolated(&realm));
+        return Some(isolated::store(&realm));
     }
     INSTALLED.get().cloned()
 }
 
-/// A test's own store: what it set, or records in memory on its own clock.
+/// The store of an isolated test.
 #[cfg(feature = "testing")]
-fn isolated(realm: &Realm) -> SharedStore {
-    let memory = || SharedStore::new(MemoryStore::with_clock(realm.wall_clock()));
-    realm.store(|| Box::new(memory())).downcast_ref().cloned().unwrap_or_else(memory)
+pub(crate) fn of_test(realm: &Realm) -> SharedStore {
+    isolated::store(realm)
+}
+
+/// The process that an isolated test stands for dies, and another one takes its place.
+#[cfg(feature = "testing")]
+pub(crate) fn crash(realm: &Realm) {
+    isolated::crash(realm);
 }
 
 /// A store by its URL: `memory:`, `sqlite:FILE` (feature `sqlite`), `postgres://…` and `postgresql://…` (feature
@@ -63,7 +77,10 @@ fn isolated(realm: &Realm) -> SharedStore {
 /// [`Store`](ErrorKind::Store) when the scheme is not known, when the feature for it is off, or when the store cannot be
 /// opened; the error's source says which, and never holds a password.
 pub fn connect(url: &str) -> Result<SharedStore, Error> {
-    open(url).map_err(|why| Error::advising(ErrorKind::Store, "idempotently::connect", why, CLOSED))
+    open(url).map_err(|why| {
+        let is_permanent = why.is_permanent();
+        Error::advising(ErrorKind::Store, "idempotently::connect", why, CLOSED).permanent_if(is_permanent)
+    })
 }
 
 /// In general; the source of the error is particular.
@@ -78,12 +95,12 @@ fn open(url: &str) -> Result<SharedStore, StoreError> {
         #[cfg(feature = "sqlite")]
         Some("sqlite") => crate::backend::sqlite::SqliteStore::from_url(url).map(SharedStore::new),
         #[cfg(not(feature = "sqlite"))]
-        Some("sqlite") => Err(StoreError::new("this scheme needs the feature `sqlite` of `idempotently`")),
+        Some("sqlite") => Err(StoreError::new("this scheme needs the feature `sqlite` of `idempotently`").permanent()),
         #[cfg(feature = "postgres")]
         Some("postgres" | "postgresql") => crate::backend::postgres::PostgresStore::from_url(url).map(SharedStore::new),
         #[cfg(not(feature = "postgres"))]
         Some("postgres" | "postgresql") => {
-            Err(StoreError::new("this scheme needs the feature `postgres` of `idempotently`"))
+            Err(StoreError::new("this scheme needs the feature `postgres` of `idempotently`").permanent())
         }
         #[cfg(feature = "redis")]
         Some("redis" | "rediss" | "redis+cluster" | "rediss+cluster") => {
@@ -91,10 +108,11 @@ fn open(url: &str) -> Result<SharedStore, StoreError> {
         }
         #[cfg(not(feature = "redis"))]
         Some("redis" | "rediss" | "redis+cluster" | "rediss+cluster") => {
-            Err(StoreError::new("this scheme needs the feature `redis` of `idempotently`"))
+            Err(StoreError::new("this scheme needs the feature `redis` of `idempotently`").permanent())
         }
         _ => Err(StoreError::new(
             "the URL has no scheme of a store; write `sqlite:FILE`, `postgres://HOST/DATABASE`, `redis://HOST` or `memory:`",
-        )),
+        )
+        .permanent()),
     }
 }

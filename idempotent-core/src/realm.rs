@@ -3,10 +3,8 @@
 #[cfg(feature = "durable")]
 use crate::clock::WallClock;
 use crate::clock::{Clock, ManualClock};
-use crate::scopes::ScopeHold;
+use crate::scopes::{ScopeHold, Scopes};
 use crate::table::AnyTable;
-#[cfg(feature = "durable")]
-use once_cell::sync::OnceCell;
 #[cfg(feature = "durable")]
 use std::any::Any;
 use std::any::TypeId;
@@ -24,10 +22,14 @@ type Held = (Arc<dyn AnyTable>, Option<ScopeHold>);
 pub(crate) struct Realm {
     clock: Arc<ManualClock>,
     tables: Mutex<HashMap<Place, Held>>,
-    /// The test's store, whose type is known two floors up.
+    scopes: Arc<Scopes>,
     #[cfg(feature = "durable")]
-    store: OnceCell<Box<dyn Any + Send + Sync>>,
+    store: Mutex<StoreSlot>,
 }
+
+/// The test's store, whose type is known further up; absent until it is used or installed.
+#[cfg(feature = "durable")]
+pub(crate) type StoreSlot = Option<Box<dyn Any + Send + Sync>>;
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Realm>>> = const { RefCell::new(None) };
@@ -88,10 +90,21 @@ impl Realm {
         WallClock::manual(self.clock.clone())
     }
 
-    /// The test's store, made where there is none.
+    /// The names that operations have in this test.
+    pub(crate) fn scopes(&self) -> &Arc<Scopes> {
+        &self.scopes
+    }
+
+    /// Forgets all tables, and with them what runs: those who are at it keep theirs.
+    pub(crate) fn forget_tables(&self) {
+        let tables = std::mem::take(&mut *self.tables.lock().unwrap_or_else(PoisonError::into_inner));
+        // Outcomes are the user's code: they are dropped without the lock.
+        drop(tables);
+    }
+
     #[cfg(feature = "durable")]
-    pub(crate) fn store(&self, make: impl FnOnce() -> Box<dyn Any + Send + Sync>) -> &(dyn Any + Send + Sync) {
-        &**self.store.get_or_init(make)
+    pub(crate) fn with_store<T>(&self, look: impl FnOnce(&mut StoreSlot) -> T) -> T {
+        look(&mut self.store.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// All tables of one operation.

@@ -158,7 +158,10 @@ impl Records {
 /// Waits for a store's answer.
 fn answer<T>(here: &'static str, answer: Answer<'_, T>) -> Result<T, Error> {
     let failed = ("the store failed", "ask again when it is back");
-    block_on(answer).map_err(|error| Error::advising(ErrorKind::Store, here, error, failed))
+    block_on(answer).map_err(|error| {
+        let is_permanent = error.is_permanent();
+        Error::advising(ErrorKind::Store, here, error, failed).permanent_if(is_permanent)
+    })
 }
 
 fn place(here: &'static str, scope: &str, key: &(impl ToKey + ?Sized)) -> Result<Place, Error> {

@@ -1,5 +1,6 @@
 //! What a store must do: four verbs, each atomic and fenced, and housekeeping.
 
+use crate::error::{Error, ErrorKind};
 use crate::key::Text;
 use crate::record::{OnInterruption, Owner, Record, State};
 use std::error::Error as StdError;
@@ -314,19 +315,40 @@ impl fmt::Debug for Glimpse {
 pub struct StoreError {
     what: &'static str,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    is_permanent: bool,
 }
 
 impl StoreError {
     /// With what happened, in a few words.
     #[must_use]
     pub fn new(what: &'static str) -> Self {
-        Self { what, source: None }
+        Self { what, source: None, is_permanent: false }
     }
 
     /// With what happened and why.
     #[must_use]
     pub fn caused(what: &'static str, source: impl StdError + Send + Sync + 'static) -> Self {
-        Self { what, source: Some(Arc::new(source)) }
+        Self { what, source: Some(Arc::new(source)), is_permanent: false }
+    }
+
+    /// The same, of what does not pass by itself: a wrong password, a missing table, an unknown schema. Calls that fail
+    /// with it are not retryable.
+    #[must_use]
+    pub fn permanent(mut self) -> Self {
+        self.is_permanent = true;
+        self
+    }
+
+    /// Whether it stays until somebody changes something.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.is_permanent
+    }
+
+    /// What a call fails with that the store did not answer.
+    pub(crate) fn of_call(self, operation: &'static str) -> Error {
+        let is_permanent = self.is_permanent;
+        Error::caused(ErrorKind::Store, operation, self).permanent_if(is_permanent)
     }
 }
 

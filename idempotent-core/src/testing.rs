@@ -28,6 +28,10 @@
 
 pub use crate::span::Span;
 
+#[cfg(feature = "durable")]
+use crate::installed;
+#[cfg(feature = "durable")]
+use crate::lease::SharedStore;
 use crate::realm::{Inside, Realm};
 
 use pin_project_lite::pin_project;
@@ -59,6 +63,61 @@ impl Isolation {
     /// When the text is not a span of time.
     pub fn advance(&self, by: impl Span) {
         self.handle.advance(by);
+    }
+
+    /// The test's store, which its `durable` operations use: what the test installed, or records in memory on its clock.
+    ///
+    /// It is what [`Records`](crate::records::Records) needs, and `store = …`. After a [`crash`](Self::crash) ask again: what it
+    /// returned before belongs to the process that died.
+    ///
+    /// ```
+    /// use idempotently::{Error, Records, idempotent, testing};
+    ///
+    /// #[idempotent(key = id, durable, scope = "docs.testing.store", interrupted = fail)]
+    /// fn charge(id: u32) -> Result<u64, Error> { Ok(500) }
+    ///
+    /// let test = testing::isolate();
+    /// charge(7)?;
+    /// assert!(Records::of(&test.store()).peek("docs.testing.store", &7)?.is_some());
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub fn store(&self) -> SharedStore {
+        self.handle.store()
+    }
+
+    /// Does what the death of the process does: everything in process is forgotten, and records in the test's store stay,
+    /// leases included.
+    ///
+    /// Once the lease is over, the next call does what `interrupted` says. A body that still runs goes on, as nothing can
+    /// stop it, but it is fenced out: it can neither record, release nor renew, and its caller gets an error. Records in
+    /// a store that is not the test's (`store = …`) stay; bodies that use one are not fenced out.
+    ///
+    /// ```
+    /// use idempotently::{Error, current, idempotent, testing};
+    /// use std::future::pending;
+    ///
+    /// #[idempotent(key = id, durable, scope = "docs.testing.crash", interrupted = retry)]
+    /// async fn charge(id: u32, hangs: bool) -> Result<u32, Error> {
+    ///     if hangs {
+    ///         pending::<()>().await;
+    ///     }
+    ///     Ok(current().map_or(0, |execution| execution.attempt()))
+    /// }
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let test = testing::isolate();
+    /// let mut first = Box::pin(charge(7, true));
+    /// assert!(futures_lite::future::poll_once(&mut first).await.is_none()); // it has begun
+    /// test.crash();
+    /// test.advance("31s"); // the lease is over
+    /// assert_eq!(charge(7, false).await?, 2);
+    /// # Ok::<(), Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn crash(&self) {
+        self.handle.crash();
     }
 
     /// What other threads and tasks need to be part of this test.
@@ -102,6 +161,20 @@ impl Handle {
     /// Makes `future` part of the test, on whichever thread it is polled.
     pub fn scope<F: Future>(&self, future: F) -> Scoped<F> {
         Scoped { future, handle: self.clone() }
+    }
+
+    /// As [`Isolation::store`].
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub fn store(&self) -> SharedStore {
+        installed::of_test(&self.realm)
+    }
+
+    /// As [`Isolation::crash`].
+    pub fn crash(&self) {
+        self.realm.forget_tables();
+        #[cfg(feature = "durable")]
+        installed::crash(&self.realm);
     }
 
     /// As [`Isolation::advance`].

@@ -9,6 +9,8 @@ mod detached;
 mod duplicates;
 mod gated;
 mod giving_up;
+#[cfg(feature = "macros")]
+mod generic;
 mod odd;
 #[cfg(feature = "macros")]
 mod outcomes;

@@ -70,7 +70,7 @@ impl Errand {
     }
 
     fn store_error(&self, error: StoreError) -> Error {
-        Error::caused(ErrorKind::Store, self.scope, error)
+        error.of_call(self.scope)
     }
 
     /// The body ran, and the store cannot be asked what is recorded.
@@ -127,13 +127,13 @@ impl Errand {
                 Claimed::Completed { outcome } => return Ok(Sought::Stored(outcome)),
                 Claimed::Mismatch => return Ok(Sought::Refused(self.error(ErrorKind::KeyReused))),
                 Claimed::Interrupted => return Ok(Sought::Refused(self.error(ErrorKind::Interrupted))),
-                Claimed::InFlight { .. } if self.in_flight == InFlight::Reject => {
-                    return Ok(Sought::Refused(self.error(ErrorKind::InFlight)));
+                Claimed::InFlight { remaining } if self.in_flight == InFlight::Reject => {
+                    return Ok(Sought::Refused(self.error(ErrorKind::InFlight).after(remaining)));
                 }
                 Claimed::InFlight { remaining } => remaining,
             };
             if !pause.wait(remaining).await? {
-                return Ok(Sought::Refused(self.error(ErrorKind::WaitTimedOut)));
+                return Ok(Sought::Refused(self.error(ErrorKind::WaitTimedOut).after(remaining)));
             }
         }
     }

@@ -310,7 +310,6 @@ impl From<&Error> for Problem {
             | ErrorKind::NoTransaction
             | ErrorKind::Aborted
             | ErrorKind::Codec
-            | ErrorKind::WouldBlock
             | ErrorKind::NoRuntime
             | ErrorKind::Misdeclared => ProblemKind::Misconfigured,
         })

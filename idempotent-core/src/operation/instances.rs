@@ -7,11 +7,12 @@ use crate::key::Print;
 use crate::policy::Policy;
 #[cfg(feature = "testing")]
 use crate::realm;
-use crate::scopes::{self, ScopeHold};
+use crate::scopes::{self, Owner, ScopeHold, Scopes};
 use crate::table::{AnyTable, Table, TableRef};
 use dashmap::DashMap;
 use once_cell::sync::OnceCell;
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -231,7 +232,7 @@ impl Operation {
     #[cold]
     #[inline(never)]
     fn find(&self, identity: Identity, scope: Option<&'static str>, kind: Kind) -> Result<Arc<dyn AnyTable>, Error> {
-        let make = || self.instance(identity, scope, kind, Clock::System);
+        let make = || self.instance(identity, scope, kind, Clock::System, &scopes::PROGRAM);
         let first = self.instances.first.get_or_try_init(make)?;
         if first.is(identity) && first.scope == scope {
             return Ok(first.table.clone());
@@ -249,7 +250,7 @@ impl Operation {
         kind: Kind,
     ) -> Result<Arc<dyn AnyTable>, Error> {
         realm.table((self.instances.id(), identity.id(), scope, identity.store()), || {
-            let instance = self.instance(identity, scope, kind, realm.clock())?;
+            let instance = self.instance(identity, scope, kind, realm.clock(), realm.scopes())?;
             Ok((instance.table, instance.hold))
         })
     }
@@ -260,6 +261,7 @@ impl Operation {
         scope: Option<&'static str>,
         kind: Kind,
         clock: Clock,
+        scopes: &Arc<Scopes>,
     ) -> Result<Instance, Error> {
         if let Some(why) = (kind.misdeclared)() {
             return Err(self.misdeclared(identity, scope, why));
@@ -267,22 +269,29 @@ impl Operation {
         let hold = match scope.or(self.scope) {
             None => None,
             Some(named) => {
-                let Some(hold) = scopes::hold(named, (self.instances.id(), identity.id())) else {
-                    let why = "another operation, or another instantiation of it, already has this scope";
-                    return Err(self.misdeclared(identity, scope, why));
-                };
-                Some(hold)
+                let owner = Owner { operation: self.instances.id(), records: identity.id(), called: identity.path() };
+                let hold = scopes::hold(scopes, named, owner);
+                Some(hold.map_err(|holder| self.misdeclared(identity, scope, taken(holder, owner)))?)
             }
         };
         let table = (kind.table)(self.called(identity, scope), &self.policy, clock);
         Ok(Instance { identity, id: identity.id(), scope, table, hold })
     }
 
-    fn misdeclared(&self, identity: Identity, scope: Option<&'static str>, why: &'static str) -> Error {
+    fn misdeclared(&self, identity: Identity, scope: Option<&'static str>, why: impl Into<Cow<'static, str>>) -> Error {
         Error::detailed(ErrorKind::Misdeclared, self.called(identity, scope), why)
     }
 
     fn called(&self, identity: Identity, scope: Option<&'static str>) -> &'static str {
         scope.or(self.scope).unwrap_or_else(|| identity.path())
     }
+}
+
+/// Why a name cannot be had.
+fn taken(holder: Owner, asks: Owner) -> String {
+    if holder.operation != asks.operation {
+        return "another operation already has this scope".to_owned();
+    }
+    let (holder, asks) = (holder.called, asks.called);
+    format!("`{holder}` already has this scope, and this call is of `{asks}`; give each a scope of its own")
 }

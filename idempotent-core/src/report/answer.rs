@@ -68,8 +68,7 @@ impl Answer {
             | ErrorKind::InvalidKey
             | ErrorKind::Full
             | ErrorKind::NoTransaction
-            | ErrorKind::Reentrant
-            | ErrorKind::WouldBlock => Self::Rejected,
+            | ErrorKind::Reentrant => Self::Rejected,
         }
     }
 }

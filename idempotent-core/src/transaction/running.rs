@@ -171,7 +171,8 @@ pub(super) fn explained(trouble: Trouble, scope: &'static str, aborted: &'static
         Trouble::Aborted(error) => Error::explained(ErrorKind::Aborted, scope, aborted, error, None),
         Trouble::Silent(error) => Error::caused(ErrorKind::LeaseLost, scope, error),
         Trouble::Unknown(error) | Trouble::Store(error) => {
-            Error::explained(ErrorKind::Store, scope, error.what(), error, words)
+            let is_permanent = error.is_permanent();
+            Error::explained(ErrorKind::Store, scope, error.what(), error, words).permanent_if(is_permanent)
         }
     }
 }
