@@ -15,6 +15,7 @@ use crate::report;
 use faithful::Checked;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use std::fmt;
 
 const VERSION: u8 = 1;
@@ -29,8 +30,43 @@ pub(crate) enum Unreadable {
     /// A record of a later version, or not a record.
     Unknown,
     /// The value is not what the function returns now.
-    Changed(serde_json::Error),
+    Changed(Mismatch),
 }
+
+/// Where and how JSON is not what a type reads. It holds nothing of the value, which `serde_json`'s own errors quote.
+#[derive(Debug)]
+pub(crate) struct Mismatch {
+    what: String,
+    line: usize,
+    column: usize,
+}
+
+impl Mismatch {
+    fn of(error: &serde_json::Error) -> Self {
+        let said = error.to_string();
+        // Names of fields are the type's, not the value's.
+        let field = |prefix: &str| {
+            let name = said.strip_prefix(prefix)?.split('`').nth(1)?;
+            Some(format!("{prefix} `{name}`"))
+        };
+        let what = field("missing field").or_else(|| field("duplicate field")).unwrap_or_else(|| {
+            let what = match error.classify() {
+                Category::Data => "a value of another type",
+                Category::Syntax | Category::Eof | Category::Io => "no JSON",
+            };
+            what.to_owned()
+        });
+        Self { what, line: error.line(), column: error.column() }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at line {} column {}", self.what, self.line, self.column)
+    }
+}
+
+impl std::error::Error for Mismatch {}
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,7 +140,9 @@ pub(crate) fn tombstone() -> Vec<u8> {
 /// The outcome that bytes are.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     match bytes {
-        [VERSION, VALUE, json @ ..] => serde_json::from_slice(json).map_err(Unreadable::Changed),
+        [VERSION, VALUE, json @ ..] => {
+            serde_json::from_slice(json).map_err(|error| Unreadable::Changed(Mismatch::of(&error)))
+        }
         [VERSION, TOMBSTONE] => Err(Unreadable::Tombstone),
         _ => Err(Unreadable::Unknown),
     }
@@ -156,6 +194,22 @@ mod tests {
             Large { number: i128 },
         }
         assert_eq!(encode(&Tagged::Large { number: 7 }, 1024), Err(Unkept::Unreadable));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_quoted() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Receipt {
+            #[expect(dead_code, reason = "it is there to be missed")]
+            cents: u64,
+        }
+        let said = |bytes: &[u8]| match decode::<Receipt>(bytes) {
+            Err(Unreadable::Changed(mismatch)) => mismatch.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(said(b"\x01v{\"cents\":\"4111\"}"), "a value of another type at line 1 column 15");
+        assert_eq!(said(b"\x01v{\"4111\":4111}"), "missing field `cents` at line 1 column 13");
+        assert_eq!(said(b"\x01v{\"cents\":4111"), "no JSON at line 1 column 13");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod answer;
+#[cfg(all(feature = "tracing", feature = "durable"))]
+mod limiter;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod listener;
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
@@ -12,14 +14,20 @@ mod listener;
 mod listener;
 #[cfg(feature = "metrics")]
 mod numbers;
+#[cfg(feature = "durable")]
+mod long_wait;
 #[cfg(feature = "tracing")]
 mod traces;
 #[cfg(feature = "durable")]
 mod within;
 
 pub(crate) use listener::Opened;
+#[cfg(feature = "durable")]
+pub(crate) use long_wait::LongWait;
 
 use crate::error::Error;
+#[cfg(all(feature = "tracing", feature = "durable"))]
+use crate::error::ErrorKind;
 use crate::observe::{How, Seat};
 use listener::{Inside, Listener};
 
@@ -80,6 +88,10 @@ impl Place {
     /// Why it is about to be refused.
     #[inline]
     pub(crate) fn refused(&self, error: &Error) {
+        #[cfg(all(feature = "tracing", feature = "durable"))]
+        if matches!(error.kind(), ErrorKind::Store | ErrorKind::Codec) {
+            traces::broken(error);
+        }
         self.listener.refused(error.kind());
     }
 

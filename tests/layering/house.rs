@@ -74,6 +74,11 @@ impl House {
         self.sources.iter().filter(guesses).map(|source| source.path.display().to_string()).collect()
     }
 
+    /// The events and spans that a filter on the library's name would miss.
+    pub(crate) fn without_the_target(&self) -> Vec<String> {
+        self.sources.iter().flat_map(|source| source.events_without("idempotently")).collect()
+    }
+
     /// The root declares rooms and re-exports names, and defines no more than functions with one of these attributes.
     pub(crate) fn defined_in_the_root(&self, attributes: &[&str]) -> Vec<String> {
         let roots = self.sources.iter().filter(|source| source.module().is_empty());
@@ -223,6 +228,21 @@ mod tests {
             assert_eq!(root(text).guesses().len(), 1, "{text}");
         }
         assert!(root("use foldhash::fast::RandomState; use std::hash::BuildHasher;").guesses().is_empty());
+    }
+
+    #[test]
+    fn an_event_of_another_target_is_found() {
+        for text in [
+            "fn f() { tracing::warn!(\"{x}\"); }",
+            "fn f() { info!(operation = x, \"{x}\"); }",
+            "fn f() { tracing::event!(Level::INFO, \"x\"); }",
+            "fn f() { info_span!(target: \"other\", \"x\"); }",
+            "macro_rules! say { () => { tracing::error!(\"x\") } }",
+        ] {
+            assert_eq!(root(text).without_the_target().len(), 1, "{text}");
+        }
+        let fine = "fn f() { tracing::warn!(target: \"idempotently\", \"{x}\"); panic!(\"x\"); }";
+        assert!(root(fine).without_the_target().is_empty());
     }
 
     #[test]

@@ -39,6 +39,11 @@ fn every_room_of_the_core_knows_only_floors_below() {
     assert_none(core.bad_habits());
 }
 
+#[test]
+fn every_event_has_the_target_that_is_documented() {
+    assert_none(House::read(&at("idempotent-core/src")).without_the_target());
+}
+
 /// Ids that two processes share would let two bodies run at once.
 #[test]
 fn random_numbers_come_from_the_operating_system() {

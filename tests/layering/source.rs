@@ -64,6 +64,13 @@ impl Source {
         names
     }
 
+    /// The events and spans of `tracing` whose target is not this one.
+    pub(crate) fn events_without(&self, target: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        collect_events(self.file.to_token_stream(), &format!("target : {target:?}"), &mut found);
+        found.into_iter().map(|event| format!("{}: {event} has another target", self.path.display())).collect()
+    }
+
     pub(crate) fn long_functions(&self) -> Vec<String> {
         let mut functions = Functions { path: &self.path, long: Vec::new() };
         functions.visit_file(&self.file);
@@ -108,6 +115,37 @@ fn collect_of(other: &str, tokens: TokenStream, names: &mut Vec<Vec<String>>) {
         } else if is(token, other) && !follows_a_path(&tokens[..index]) {
             follow(&tokens[index..], Vec::new(), names);
         }
+    }
+}
+
+/// What `tracing` calls its macros.
+const EVENTS: [&str; 12] = [
+    "trace",
+    "debug",
+    "info",
+    "warn",
+    "error",
+    "event",
+    "trace_span",
+    "debug_span",
+    "info_span",
+    "warn_span",
+    "error_span",
+    "span",
+];
+
+fn collect_events(tokens: TokenStream, target: &str, found: &mut Vec<String>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    for (index, token) in tokens.iter().enumerate() {
+        let TokenTree::Group(group) = token else { continue };
+        if let Some([name, bang]) = index.checked_sub(2).map(|before| [&tokens[before], &tokens[before + 1]])
+            && is(bang, "!")
+            && EVENTS.iter().any(|event| is(name, event))
+            && !group.stream().to_string().starts_with(target)
+        {
+            found.push(format!("`{name}!`"));
+        }
+        collect_events(group.stream(), target, found);
     }
 }
 

@@ -220,12 +220,14 @@ mod detached {
 #[cfg(feature = "durable")]
 mod durable {
     use super::away::Away;
-    use super::watching::{SECRET, watch};
-    use super::{outcomes, yield_now};
+    use super::watching::{SECRET, Seen, Watcher, watch};
+    use super::{Duration, channel, outcomes, thread, yield_now};
     use futures_lite::future::{block_on, poll_once};
     use idempotently::backend::memory::MemoryStore;
     use idempotently::{Error, ErrorKind, OnInterruption, Operation, SharedStore};
+    use std::error::Error as _;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Instant;
 
     const FAIL: OnInterruption = OnInterruption::Fail;
 
@@ -292,16 +294,120 @@ mod durable {
             );
             assert_eq!(store.unrecorded(), 1);
             away.comes_back();
-            assert_eq!(idempotently::blocking::shutdown(std::time::Duration::from_secs(20)).unrecorded, 0);
+            assert_eq!(idempotently::blocking::shutdown(Duration::from_secs(20)).unrecorded, 0);
             assert_eq!(charge(SECRET).unwrap(), 1);
         });
         assert_eq!(outcomes(&seen), ["unrecorded", "failed", "replayed"]);
         assert_eq!(seen.count("watched.unrecorded", "unrecorded"), 1);
         let told: Vec<_> = seen.events.iter().filter(|event| event.target == "idempotently").collect();
-        let [event] = told[..] else { panic!("{told:?}") };
+        let [event, refused] = told[..] else { panic!("{told:?}") };
+        assert_eq!(refused.fields.get("error").map(String::as_str), Some("Store"));
         assert_eq!(event.level, "WARN");
         assert_eq!(event.fields.get("operation").map(String::as_str), Some("watched.unrecorded"));
         assert_eq!(event.fields.get("key").map(String::as_str), Some(seen.calls[0].get("key")));
+    }
+
+    /// The events of the library, and what they say in one field.
+    fn told<'a>(seen: &'a Seen, field: &str) -> Vec<(&'a str, &'a str)> {
+        let events = seen.events.iter().filter(|event| event.target == "idempotently");
+        events.map(|event| (&*event.level, event.fields.get(field).map_or("", String::as_str))).collect()
+    }
+
+    #[test]
+    fn why_a_call_is_refused_is_said_once_in_a_while() {
+        static CHARGE: Operation = Operation::new("watched.refused").interrupted(FAIL);
+        static OTHER: Operation = Operation::new("watched.refused.other").interrupted(FAIL);
+        let seen = watch(|| {
+            let away = Away::new();
+            away.goes();
+            let store = SharedStore::new(away);
+            let call = |operation: &'static Operation| {
+                let refused = operation.call(SECRET).store(&store).try_run(|| Ok::<u8, Error>(1)).unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::Store);
+            };
+            for _ in 0..50 {
+                call(&CHARGE);
+            }
+            call(&OTHER);
+        });
+        assert_eq!(told(&seen, "operation"), [("WARN", "watched.refused"), ("WARN", "watched.refused.other")]);
+        assert_eq!(told(&seen, "cause"), [("WARN", "away"), ("WARN", "away")]);
+        assert_eq!(told(&seen, "error"), [("WARN", "Store"), ("WARN", "Store")]);
+        assert_eq!(told(&seen, "withheld"), [("WARN", "0"), ("WARN", "0")]);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_told_and_not_quoted() {
+        static CHARGE: Operation = Operation::new("watched.unreadable").interrupted(FAIL);
+        let seen = watch(|| {
+            let memory = MemoryStore::new();
+            let (store, other) = (SharedStore::new(memory.clone()), SharedStore::new(memory));
+            CHARGE.call(&1).store(&store).try_run(|| Ok::<_, Error>(SECRET.to_owned())).unwrap();
+            // The next version of the program returns a number.
+            let next = Operation::new("watched.unreadable");
+            let refused = thread::spawn(move || {
+                let test = idempotently::testing::isolate();
+                let subscriber = tracing::Dispatch::new(Watcher::default());
+                let error = tracing::dispatcher::with_default(&subscriber, || {
+                    next.call(&1).store(&other).try_run(|| Ok::<u64, Error>(1)).unwrap_err()
+                });
+                drop(test);
+                error
+            });
+            let error = refused.join().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Codec);
+            tracing::warn!("{error} {error:?} {}", error.source().unwrap().source().unwrap());
+        });
+        assert_eq!(outcomes(&seen), ["executed"]);
+    }
+
+    #[test]
+    fn an_outcome_that_is_not_kept_is_told() {
+        static CHARGE: Operation = Operation::new("watched.unkept").interrupted(FAIL);
+        let seen = watch(|| {
+            let store = SharedStore::new(MemoryStore::new());
+            let call = || CHARGE.call(SECRET).store(&store).try_run(|| Ok::<_, Error>(Some(())));
+            assert_eq!(call().unwrap(), Some(()));
+            assert_eq!(call().unwrap_err().kind(), ErrorKind::OutcomeLost);
+        });
+        assert_eq!(outcomes(&seen), ["executed", "failed"]);
+        assert_eq!(told(&seen, "operation"), [("WARN", "watched.unkept")]);
+        assert!(told(&seen, "error")[0].1.contains("JSON does not bring it back"), "{seen:?}");
+    }
+
+    #[test]
+    fn a_call_that_waits_for_another_process_says_so() {
+        static CHARGE: Operation = Operation::new("watched.waits").interrupted(FAIL);
+        let memory = MemoryStore::new();
+        let (here, there) = (SharedStore::new(memory.clone()), SharedStore::new(memory));
+        let (watcher, (end, ended)) = (Watcher::default(), channel());
+        let (begun, has_begun) = channel();
+        let leader = thread::spawn(move || {
+            CHARGE.call(SECRET).store(&there).try_run(|| {
+                begun.send(()).unwrap();
+                ended.recv().unwrap();
+                Ok::<u8, Error>(1)
+            })
+        });
+        has_begun.recv().unwrap();
+        let subscriber = tracing::Dispatch::new(watcher.clone());
+        let follower = thread::spawn(move || {
+            tracing::dispatcher::with_default(&subscriber, || {
+                CHARGE.call(SECRET).store(&here).try_run(|| Ok::<u8, Error>(2))
+            })
+        });
+        let (mut seen, limit) = (Seen::default(), Instant::now() + Duration::from_mins(1));
+        while told(&seen, "operation").is_empty() {
+            assert!(Instant::now() < limit, "nothing is said");
+            thread::yield_now();
+            seen = watcher.seen();
+        }
+        assert_eq!(told(&seen, "operation"), [("INFO", "watched.waits")]);
+        let at_most: u64 = told(&seen, "at_most")[0].1.parse().unwrap();
+        assert!(at_most < 30, "what is left of the lease: {at_most}");
+        end.send(()).unwrap();
+        assert_eq!((leader.join().unwrap().unwrap(), follower.join().unwrap().unwrap()), (1, 1));
+        assert_eq!(told(&watcher.seen(), "operation"), [], "it is said once");
     }
 
     #[cfg(feature = "tokio")]
@@ -321,7 +427,7 @@ mod durable {
                 let mut gone = Box::pin(call());
                 assert!(poll_once(&mut gone).await.is_none());
                 drop(gone);
-                assert!(idempotently::shutdown(std::time::Duration::from_secs(20)).await.bodies == 0);
+                assert!(idempotently::shutdown(Duration::from_secs(20)).await.bodies == 0);
                 assert_eq!(call().await.unwrap(), 1);
             });
         });

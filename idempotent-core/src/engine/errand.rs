@@ -9,6 +9,7 @@ use crate::lease::{Grant, Held, Outcome, Recording, SharedStore, Terms};
 use crate::policy::{Durable, InFlight, OnInterruption};
 use crate::random;
 use crate::record::Owner;
+use crate::report::LongWait;
 use crate::store::{Adopted, Answer, Claim, Claimed, Hold, Place, Recorded, Release, StoreError};
 use futures_timer::Delay;
 use serde::de::DeserializeOwned;
@@ -196,12 +197,13 @@ impl Errand {
 struct Pause<'a> {
     errand: &'a Errand,
     patience: Patience,
+    long_wait: LongWait,
     changed: Option<Answer<'a, ()>>,
 }
 
 impl<'a> Pause<'a> {
     fn new(errand: &'a Errand, patience: Patience) -> Self {
-        Self { errand, patience, changed: None }
+        Self { errand, patience, long_wait: LongWait::new(errand.scope), changed: None }
     }
 
     /// Waits until the record may have changed, or for what remains of its lease; whether the caller waits that long.
@@ -209,7 +211,7 @@ impl<'a> Pause<'a> {
         let Some(longest) = self.patience.left(remaining) else { return Ok(false) };
         // What happens between an answer and the waiting would be missed, so the first time it is asked once more.
         if let Some(changed) = self.changed.take() {
-            wait(changed, longest).await?;
+            self.long_wait.during(remaining, wait(changed, longest)).await?;
         }
         self.changed = Some(self.errand.store.store().changed(&self.errand.place));
         Ok(true)

@@ -1,8 +1,16 @@
 //! Calls as spans of the crate `tracing`.
 
 use super::answer::Answer;
+#[cfg(feature = "durable")]
+use super::limiter::Limiter;
+#[cfg(feature = "durable")]
+use crate::error::Error;
 use crate::key::Text;
+#[cfg(feature = "durable")]
+use once_cell::sync::Lazy;
 use std::time::Duration;
+#[cfg(feature = "durable")]
+use std::time::Instant;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
@@ -62,5 +70,39 @@ pub(super) fn unreleased(scope: &str, key: &str, error: &dyn std::error::Error) 
         outcome = "unreleased",
         error = %error,
         "the store did not take the key of a failed call back; calls with it are refused or wait until the lease is over",
+    );
+}
+
+/// Says why a call is refused that the store did not answer, or whose record cannot be read.
+#[cfg(feature = "durable")]
+#[cold]
+pub(super) fn broken(error: &Error) {
+    static SAID: Lazy<Limiter> = Lazy::new(Limiter::default);
+    let Some(withheld) = SAID.pass(error.operation(), error.kind(), Instant::now()) else { return };
+    let mut causes = Vec::new();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    tracing::warn!(
+        target: "idempotently",
+        operation = error.operation(),
+        error = ?error.kind(),
+        cause = causes.join(": "),
+        withheld,
+        "a call is refused: {error}",
+    );
+}
+
+/// Says that a call waits for another process.
+#[cfg(feature = "durable")]
+pub(super) fn waits(scope: &'static str, remaining: Duration) {
+    tracing::info!(
+        target: "idempotently",
+        operation = scope,
+        at_most = remaining.as_secs(),
+        "a call waits for another process that has the key; if that is gone, for at most {} s more",
+        remaining.as_secs(),
     );
 }

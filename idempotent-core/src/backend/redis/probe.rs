@@ -34,7 +34,7 @@ pub(super) async fn probe(line: &Line, names: &Names) -> Result<Vec<RedisWarning
     }
     #[cfg(feature = "tracing")]
     for warning in &warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!(target: "idempotently", "{warning}");
     }
     Ok(warnings)
 }
