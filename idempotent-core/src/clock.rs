@@ -7,10 +7,10 @@ mod boot_id;
 #[cfg(feature = "durable")]
 mod wall;
 
-#[cfg(feature = "sqlite")]
-pub(crate) use wall::Now;
 #[cfg(feature = "durable")]
 pub(crate) use boot::BootTime;
+#[cfg(feature = "sqlite")]
+pub(crate) use wall::Now;
 #[cfg(feature = "durable")]
 pub use wall::Timestamp;
 #[cfg(feature = "durable")]

@@ -12,10 +12,10 @@ mod listener;
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 #[path = "report/nobody.rs"]
 mod listener;
-#[cfg(feature = "metrics")]
-mod numbers;
 #[cfg(feature = "durable")]
 mod long_wait;
+#[cfg(feature = "metrics")]
+mod numbers;
 #[cfg(feature = "tracing")]
 mod traces;
 #[cfg(feature = "durable")]

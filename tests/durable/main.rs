@@ -8,9 +8,9 @@ mod adoption;
 mod detached;
 mod duplicates;
 mod gated;
-mod giving_up;
 #[cfg(feature = "macros")]
 mod generic;
+mod giving_up;
 mod odd;
 #[cfg(feature = "macros")]
 mod outcomes;

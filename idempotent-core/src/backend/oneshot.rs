@@ -1,6 +1,5 @@
 //! One answer from a store's own thread to a caller on any runtime, or to none.
 
-use super::waker::wake;
 use crate::store::StoreError;
 use crate::underway::wake;
 use std::mem;

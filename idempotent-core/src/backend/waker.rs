@@ -1,13 +1,8 @@
 //! Wakers of callers, on threads that all callers share: one that panics must not end such a thread.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::underway::wake;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
-
-/// Wakes a caller. A panic was reported where it happened, and is the caller's own.
-pub(in crate::backend) fn wake(waker: Waker) {
-    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-}
 
 /// The waker of a caller, and the same without its panics, for code that is not ours to call it.
 #[derive(Default)]
