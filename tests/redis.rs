@@ -12,7 +12,8 @@ use idempotently::store::{
 };
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -717,6 +718,47 @@ fn an_adoption_that_nobody_awaits_is_done_when_the_server_is_back() {
     signal(&server, "-CONT");
     // A claim would take the key before the adoption comes.
     soon(|| answered(other.peek(place("key"))).filter(|seen| seen.outcome.as_deref() == Some(b"late")));
+}
+
+/// A caller's waker that has a bug.
+#[derive(Default)]
+struct Panics(AtomicU64);
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        panic!("the caller's waker");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_ends_no_thread() {
+    let server = server();
+    let store = connect(&server);
+    let held = hold(&store, "key");
+    let panics = Arc::new(Panics::default());
+    let waker = Waker::from(panics.clone());
+    let called = || panics.0.load(Ordering::Relaxed);
+    signal(&server, "-STOP");
+    // A timer wakes who waits for a server that is silent, on the thread of all connections.
+    let mut asked = store.claim(claim("another"));
+    assert!(asked.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    soon(|| (called() > 0).then_some(()));
+    signal(&server, "-CONT");
+    drop(asked);
+    let before = called();
+    let mut changed = store.changed(&held.place);
+    assert!(changed.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let (ended, end) = mpsc::channel();
+    let used = store.clone();
+    thread::spawn(move || {
+        let second = used.changed(&held.place);
+        assert_eq!(answered(used.complete(CompleteRequest::new(held, b"outcome".to_vec()))), Recorded::Done);
+        answered(second);
+        let _ = ended.send(answered(used.claim(claim("key"))));
+    });
+    assert_eq!(end.recv_timeout(PATIENCE), Ok(Claimed::Completed { outcome: b"outcome".to_vec() }));
+    assert!(called() > before);
 }
 
 /// Microseconds, by which a clock is stepped.
