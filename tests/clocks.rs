@@ -18,7 +18,7 @@ const LEASE: Duration = Duration::from_secs(30);
 const BRIEF: Duration = Duration::from_millis(300);
 const HOUR: i64 = 3_600_000_000;
 /// How long something may take that is not about time.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// In the environment of a child: the file with the offset of its clock, which it steps itself.
 const OFFSET: &str = "STEPPED_CLOCK";

@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod crowd;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+mod forked;
 #[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
 pub(crate) mod marker;
 pub mod memory;

@@ -37,6 +37,7 @@ use self::name::Names;
 use self::options::Target;
 use self::script::Call;
 use self::watch::Watch;
+use super::forked::Opener;
 use super::oneshot::channel;
 use super::remote::runtime;
 use super::waker::Guarded;
@@ -75,6 +76,7 @@ pub struct RedisStore {
 }
 
 struct Shared {
+    opener: Opener,
     runtime: &'static Handle,
     ledger: Arc<Ledger>,
     watch: Arc<Watch>,
@@ -169,7 +171,7 @@ impl RedisStore {
                 let names = Names::new(&options.prefix, line.is_cluster());
                 let warnings = probe::probe(&line, &names).await?;
                 let ledger = Arc::new(Ledger { line: Arc::new(line), names, clock: ServerClock::default() });
-                Ok(Self { shared: Arc::new(Shared { runtime, ledger, watch, warnings }) })
+                Ok(Self { shared: Arc::new(Shared { opener: Opener::this(), runtime, ledger, watch, warnings }) })
             };
             // Whoever opens a store waits for it.
             let _ = sender.send(opened.await);
@@ -185,6 +187,9 @@ impl Shared {
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
+        if let Err(error) = self.opener.check() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         let (sender, receiver) = channel();
         let asked = verb(self.ledger.clone());
         self.runtime.spawn(async move {
@@ -196,6 +201,9 @@ impl Shared {
 
     /// Asks, now; where nobody waits for the answer, again until there is one.
     fn record<T: Send + 'static>(&self, call: Call, read: fn(Value) -> Result<T, StoreError>) -> Answer<'static, T> {
+        if let Err(error) = self.opener.check() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         let ledger = self.ledger.clone();
         let mut driven = self.drive(|left| async move {
             let answer = ledger.line.call(&call, Repeat::Harmless).await;
@@ -324,7 +332,10 @@ fn number_of_call() -> u64 {
 
 impl Store for RedisStore {
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
-        Box::pin(async move { self.shared.claim(claim).await })
+        Box::pin(async move {
+            self.shared.opener.check()?;
+            self.shared.claim(claim).await
+        })
     }
 
     fn renew(&self, holds: Vec<Hold>, lease: Duration) -> Answer<'_, Vec<bool>> {
@@ -346,7 +357,10 @@ impl Store for RedisStore {
     }
 
     fn changed(&self, place: &Place) -> Answer<'_, ()> {
-        let Shared { runtime, ledger, watch, .. } = &*self.shared;
+        let Shared { opener, runtime, ledger, watch, .. } = &*self.shared;
+        if let Err(error) = opener.check() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         let waiter = watch.enter(runtime, &ledger.line, ledger.names.of(place));
         Box::pin(async move {
             waiter.await;

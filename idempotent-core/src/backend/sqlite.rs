@@ -32,12 +32,15 @@ pub(crate) use marker::{claim as claim_within, complete as complete_within, is_r
 pub use options::{SqliteOptions, Synchronous};
 
 use self::desk::Desk;
+use self::fault::Fault;
 use self::job::{Job, Ticket};
+use self::ledger::Ledger;
 use self::options::Target;
 use self::reader::{File, Page, Readers};
 use self::row::Ruling;
 use self::watch::{Poller, Watch};
 use self::writer::Writer;
+use super::forked::Opener;
 use crate::clock::WallClock;
 use crate::record::State;
 use crate::store::{
@@ -72,6 +75,7 @@ pub struct SqliteStore {
 
 // The readers are dropped before the writer, so that the connection that closes last is one that can tidy the log up.
 struct Shared {
+    opener: Opener,
     clock: WallClock,
     watch: Arc<Watch>,
     poller: Poller,
@@ -136,6 +140,14 @@ impl SqliteStore {
         schema::SQL
     }
 
+    /// The store as a forked child sees it; it has to be the last handle.
+    #[cfg(test)]
+    pub(crate) fn inherited(self) -> Option<Self> {
+        let mut shared = Arc::into_inner(self.shared)?;
+        shared.opener = Opener::parent();
+        Some(Self { shared: Arc::new(shared) })
+    }
+
     #[cfg(test)]
     pub(crate) fn with_clock(path: &str, options: &SqliteOptions, clock: WallClock) -> Result<Self, StoreError> {
         Self::build(Target::from_path(path.into()), options, clock)
@@ -156,11 +168,23 @@ impl SqliteStore {
         let readers = file.map_or_else(|| Readers::Memory(connection.clone()), Readers::of);
         let watch = Arc::new(Watch::default());
         let writer = Writer::start(Desk::new(connection, clock.clone(), watch.clone(), patience, synchronous))?;
-        Ok(Self { shared: Arc::new(Shared { clock, watch, poller: Poller::default(), readers, writer }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                opener: Opener::this(),
+                clock,
+                watch,
+                poller: Poller::default(),
+                readers,
+                writer,
+            }),
+        })
     }
 
     fn ask<'a, T: Send + 'static>(&self, job: impl FnOnce(Ticket<T>) -> Job) -> Answer<'a, T> {
-        self.shared.writer.ask(job).answer()
+        match self.shared.opener.check() {
+            Ok(()) => self.shared.writer.ask(job).answer(),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 }
 
@@ -170,8 +194,18 @@ fn settled(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 impl Shared {
+    /// Does a request on the caller's own thread; nothing where it has to be queued.
+    fn at_once<T>(
+        &self,
+        bytes: usize,
+        verb: impl FnOnce(&mut Ledger<'_>) -> Result<T, Fault>,
+    ) -> Option<Result<T, StoreError>> {
+        self.opener.check().map_or_else(|error| Some(Err(error)), |()| self.writer.at_once(bytes, verb))
+    }
+
     /// What the file says to a claim, where that is all there is to say.
     fn replay(&self, claim: &Claim) -> Result<Option<Claimed>, StoreError> {
+        self.opener.check()?;
         // Asked before the file is read: what was queued before the claim must be seen by it.
         let idle = self.writer.is_idle();
         let now = self.clock.read();
@@ -185,6 +219,7 @@ impl Shared {
 
     /// Lets changes be seen that other processes make to the file.
     fn look_out(&self, waiter: &watch::Waiter, place: &Place) -> Result<(), StoreError> {
+        self.opener.check()?;
         let Some(file) = self.readers.file().filter(|_| waiter.is_unseen()) else { return Ok(()) };
         self.poller.start(file, &self.watch)?;
         waiter.saw(self.readers.mark(place)?);
@@ -192,6 +227,7 @@ impl Shared {
     }
 
     fn peek(&self, place: Place) -> Result<Option<Glimpse>, StoreError> {
+        self.opener.check()?;
         let now = self.clock.read();
         let record = self.readers.record(&place, &now)?.filter(|record| !record.has_ended(now.wall));
         Ok(record.map(|record| Glimpse::of(place, record)))
@@ -201,7 +237,10 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.watch.end();
-        self.poller.join();
+        // In a forked child there is no thread to wait for.
+        if self.opener.is_this() {
+            self.poller.join();
+        }
     }
 }
 
@@ -210,7 +249,7 @@ impl Store for SqliteStore {
         Box::pin(async move {
             match self.shared.replay(&claim)? {
                 Some(answer) => Ok(answer),
-                None => match self.shared.writer.at_once(0, |ledger| ledger.claim(&claim)) {
+                None => match self.shared.at_once(0, |ledger| ledger.claim(&claim)) {
                     Some(answer) => answer,
                     None => self.shared.writer.claim(claim).await,
                 },
@@ -223,14 +262,14 @@ impl Store for SqliteStore {
     }
 
     fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
-        match self.shared.writer.at_once(request.outcome.len(), |ledger| ledger.complete(&request)) {
+        match self.shared.at_once(request.outcome.len(), |ledger| ledger.complete(&request)) {
             Some(answer) => Box::pin(std::future::ready(answer)),
             None => self.ask(|ticket| Job::Complete(request, ticket)),
         }
     }
 
     fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
-        match self.shared.writer.at_once(request.outcome.len(), |ledger| ledger.adopt(&request)) {
+        match self.shared.at_once(request.outcome.len(), |ledger| ledger.adopt(&request)) {
             Some(answer) => Box::pin(std::future::ready(answer)),
             None => self.ask(|ticket| Job::Adopt(request, ticket)),
         }
@@ -270,7 +309,10 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Answer<'_, Vec<Glimpse>> {
         let page = Page { scope, standing, after, limit };
-        Box::pin(async move { self.shared.readers.list(&page, &self.shared.clock.read()) })
+        Box::pin(async move {
+            self.shared.opener.check()?;
+            self.shared.readers.list(&page, &self.shared.clock.read())
+        })
     }
 
     fn purge(&self, limit: usize) -> Answer<'_, usize> {
@@ -278,7 +320,7 @@ impl Store for SqliteStore {
             let mut purged = 0;
             while purged < limit {
                 let most = SWEEP.min(limit - purged);
-                let gone = self.shared.writer.ask(|ticket| Job::Purge(most, ticket)).await?;
+                let gone = self.ask(|ticket| Job::Purge(most, ticket)).await?;
                 purged += gone;
                 if gone < most {
                     break;

@@ -168,8 +168,8 @@ impl<'t> Ledger<'t> {
                 let holder = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
                 let held: Option<(i64, _)> = self.row(HOLDER, params![scope, key, row::token(*token)], holder)?;
                 // Nobody can believe the holder of a record that cannot be read.
-                let owned = held.and_then(|(id, holder)| Some((id, row::owner(&holder?)?)));
-                let Some((id, owner)) = owned else { return Ok(false) };
+                let found = held.and_then(|(id, holder)| Some((id, row::owner(&holder?)?)));
+                let Some((id, owner)) = found else { return Ok(false) };
                 let (owner, ends) = row::holder(owner, lease, &now);
                 Ok(self.execute(RENEW, params![ends, owner, id])? > 0)
             })

@@ -5,6 +5,7 @@ use super::desk::Desk;
 use super::fault::{Fault, explain, is_busy};
 use super::job::{Job, Ticket};
 use super::ledger::Ledger;
+use crate::backend::forked::Opener;
 use crate::backend::oneshot::{Receiver, channel};
 use crate::store::{Answer, Claim, Claimed, Hold, Place, StoreError};
 use std::collections::VecDeque;
@@ -28,6 +29,7 @@ pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Asked>>,
     pub(super) desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
+    opener: Opener,
 }
 
 impl Writer {
@@ -39,7 +41,7 @@ impl Writer {
             thread::Builder::new().name("idempotently-write".into()).spawn(|| scribe.run()).map_err(|error| {
                 StoreError::caused("the thread that writes the SQLite file could not be started", error)
             })?;
-        Ok(Self { jobs: Some(jobs), desk, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), desk, thread: Some(thread), opener: Opener::this() })
     }
 
     /// Does a request on the caller's own thread, with so many bytes to write. Nothing where it has to be queued, also
@@ -82,6 +84,10 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
+        // In a forked child there is no thread to wait for.
+        if !self.opener.is_this() {
+            return;
+        }
         // A waker that runs on the thread itself may drop the last handle; it cannot wait for itself.
         if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
             // A panic was reported where it happened.

@@ -1,9 +1,10 @@
 //! What the library's threads outlive, and how long a queue behind another process's transaction lasts.
 
-use super::{Folder, claim, complete, completed, granted, place, soon};
+use super::{Folder, LEASE, claim, complete, completed, granted, place, soon};
 use crate::backend::sqlite::job::Job;
 use crate::backend::sqlite::{SqliteOptions, SqliteStore, Synchronous};
-use crate::store::{Claimed, Recorded, Release, Store};
+use crate::record::{OnInterruption, Owner};
+use crate::store::{AdoptRequest, Claimed, CompleteRequest, Recorded, Release, Standing, Store, StoreError};
 use futures_lite::future::{block_on, poll_once};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -75,6 +76,27 @@ fn a_verb_that_panics_is_an_error_and_the_next_ones_are_served() {
     }
     granted(&store, claim("later", 1));
     soon("all is written", || store.shared.writer.is_idle());
+}
+
+#[test]
+fn a_store_of_the_parent_is_refused_in_a_forked_child() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let hold = granted(&store, claim("k", 1));
+    let store = store.inherited().expect("the last handle");
+    let refused = |error: StoreError| assert!(error.to_string().contains("after forking"), "{error}");
+    refused(block_on(store.claim(claim("k", 2))).expect_err("claim"));
+    refused(block_on(store.renew(vec![hold.clone()], LEASE)).expect_err("renew"));
+    refused(block_on(store.complete(CompleteRequest::new(hold.clone(), b"x".to_vec()))).expect_err("complete"));
+    let request = AdoptRequest::new(place("k"), Owner([1; 16]), OnInterruption::Retry, b"x".to_vec());
+    refused(block_on(store.adopt(request)).expect_err("adopt"));
+    refused(block_on(store.release(hold, Release::Free)).expect_err("release"));
+    refused(block_on(store.changed(&place("k"))).expect_err("changed"));
+    refused(block_on(store.peek(place("k"))).expect_err("peek"));
+    refused(block_on(store.forget(place("k"))).expect_err("forget"));
+    refused(block_on(store.resolve(place("k"), Vec::new(), None)).expect_err("resolve"));
+    refused(block_on(store.list("tests".into(), Standing::InFlight, None, 9)).expect_err("list"));
+    refused(block_on(store.purge(9)).expect_err("purge"));
 }
 
 /// A store that waits so long for other processes.
