@@ -148,6 +148,12 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable>
     }
 }
 
+/// The JSON of an outcome that was kept.
+pub(crate) fn json(bytes: &[u8]) -> Option<&str> {
+    let [VERSION, VALUE, json @ ..] = bytes else { return None };
+    std::str::from_utf8(json).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Unkept, Unreadable, decode, encode, record, tombstone, write};

@@ -1,8 +1,10 @@
 //! What a store must do: four verbs, each atomic and fenced, and housekeeping.
 
+use crate::codec::{Unreadable, decode, json};
 use crate::error::{Error, ErrorKind};
 use crate::key::Text;
 use crate::record::{OnInterruption, Owner, Record, State};
+use serde::de::DeserializeOwned;
 use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
@@ -269,7 +271,8 @@ pub struct Glimpse {
     pub token: u64,
     /// How many times the body was started.
     pub attempt: u32,
-    /// What was recorded, where there is an outcome.
+    /// What was recorded, where there is an outcome: its bytes, which begin with a version and a kind. See
+    /// [`outcome_as`](Self::outcome_as) and [`outcome_json`](Self::outcome_json).
     pub outcome: Option<Vec<u8>>,
 }
 
@@ -296,6 +299,40 @@ impl Glimpse {
     pub fn outcome(mut self, outcome: Option<Vec<u8>>) -> Self {
         self.outcome = outcome;
         self
+    }
+
+    /// The outcome as a value: for a function that returns a `Result`, what is in its `Ok`. Nothing where there is no outcome.
+    ///
+    /// ```
+    /// use idempotently::{Error, Operation, Records, connect};
+    ///
+    /// static CHARGE: Operation = Operation::new("docs.glimpse");
+    /// let store = connect("memory:")?;
+    /// CHARGE.call("pay_1").store(&store).try_run(|| Ok::<u64, Error>(500))?;
+    ///
+    /// let seen = Records::of(&store).peek("docs.glimpse", "pay_1")?.expect("it was charged");
+    /// assert_eq!(seen.outcome_as::<u64>()?, Some(500));
+    /// assert_eq!(seen.outcome_json(), Some("500"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`OutcomeLost`](ErrorKind::OutcomeLost) where the record says that the outcome was not kept, and
+    /// [`Codec`](ErrorKind::Codec) where it is not a `T`.
+    pub fn outcome_as<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        const HERE: &str = "idempotently::store::Glimpse::outcome_as";
+        let Some(outcome) = &self.outcome else { return Ok(None) };
+        decode(outcome).map(Some).map_err(|unreadable| match unreadable {
+            Unreadable::Tombstone => Error::new(ErrorKind::OutcomeLost, HERE),
+            unreadable => Error::caused(ErrorKind::Codec, HERE, unreadable),
+        })
+    }
+
+    /// The outcome as JSON, for those who do not know its type. Nothing where there is none, where it was not kept, or
+    /// where a later version wrote it.
+    #[must_use]
+    pub fn outcome_json(&self) -> Option<&str> {
+        self.outcome.as_deref().and_then(json)
     }
 }
 
@@ -337,6 +374,12 @@ impl StoreError {
     pub fn permanent(mut self) -> Self {
         self.is_permanent = true;
         self
+    }
+
+    /// The same, permanent where it is.
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+    pub(crate) fn permanent_if(self, is_permanent: bool) -> Self {
+        if is_permanent { self.permanent() } else { self }
     }
 
     /// Whether it stays until somebody changes something.

@@ -15,6 +15,7 @@ mod odd;
 #[cfg(feature = "macros")]
 mod outcomes;
 mod releases;
+mod retryable;
 
 use futures_lite::future::{block_on, poll_once};
 use gated::{Gated, LIMIT};

@@ -188,3 +188,33 @@ fn an_outcome_settled_by_hand_is_held_to_the_same_rule() {
     assert!(resolve(Some(1.5)).unwrap());
     assert_eq!(call().unwrap(), Some(1.5));
 }
+
+#[test]
+fn an_operator_reads_outcomes_with_and_without_their_type() {
+    static CHARGE: Operation = Operation::new("outcomes.read");
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Receipt {
+        message_id: String,
+    }
+    let store = SharedStore::new(MemoryStore::new());
+    let receipt = Receipt { message_id: "m-1".to_owned() };
+    CHARGE.call(&1).store(&store).try_run(|| Ok::<_, Error>(receipt.clone())).unwrap();
+    let records = Records::of(&store);
+    let peek = |key: i32| records.peek("outcomes.read", &key).unwrap().unwrap();
+    assert_eq!(peek(1).outcome_as::<Receipt>().unwrap(), Some(receipt));
+    assert_eq!(peek(1).outcome_json(), Some(r#"{"message_id":"m-1"}"#));
+    let other = peek(1).outcome_as::<u64>().unwrap_err();
+    assert_eq!(other.kind(), ErrorKind::Codec);
+    let [listed] = &records.list("outcomes.read", Standing::Completed, None, 10).unwrap()[..] else { panic!("one") };
+    assert_eq!(listed.outcome_json(), peek(1).outcome_json());
+
+    let call = || CHARGE.call(&2).store(&store).try_run(|| -> Result<Receipt, Error> { panic!("on purpose") });
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
+    assert_eq!((peek(2).outcome_as::<Receipt>().unwrap(), peek(2).outcome_json()), (None, None));
+
+    static LARGE: Operation = Operation::new("outcomes.read.large");
+    LARGE.call(&3).store(&store).try_run(|| Ok::<_, Error>("x".repeat(2 << 20))).unwrap();
+    let lost = records.peek("outcomes.read.large", &3).unwrap().unwrap();
+    assert_eq!(lost.outcome_as::<String>().unwrap_err().kind(), ErrorKind::OutcomeLost);
+    assert_eq!(lost.outcome_json(), None);
+}

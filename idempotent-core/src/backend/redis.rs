@@ -151,7 +151,7 @@ impl RedisStore {
     ) -> Result<Self, StoreError> {
         // The client's own words may repeat a URL, and with it a password.
         let nodes: Result<Vec<_>, _> = nodes.into_iter().map(IntoConnectionInfo::into_connection_info).collect();
-        let nodes = nodes.map_err(|_| StoreError::new("a node of the Redis cluster is named wrongly"))?;
+        let nodes = nodes.map_err(|_| StoreError::new("a node of the Redis cluster is named wrongly").permanent())?;
         Self::open(options::cluster(nodes)?, options)
     }
 

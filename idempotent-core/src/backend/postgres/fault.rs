@@ -110,18 +110,31 @@ pub(super) fn explain(error: Error) -> StoreError {
         Error::Database(error) => {
             let code = error.code().unwrap_or_default().into_owned();
             // Nothing but the message: the details of an error may show what is in a row.
-            StoreError::caused(advice(&code), Told { message: error.message().into(), code })
+            let is_permanent = is_permanent(&code);
+            StoreError::caused(advice(&code), Told { message: error.message().into(), code }).permanent_if(is_permanent)
         }
         // So it says that it does not believe a certificate.
-        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => StoreError::caused(UNENCRYPTED, error),
+        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            StoreError::caused(UNENCRYPTED, error).permanent()
+        }
         Error::Io(error) => StoreError::caused(AWAY, error),
-        Error::Tls(error) => StoreError::caused(UNENCRYPTED, Told { message: error.to_string(), code: String::new() }),
+        Error::Tls(error) => {
+            StoreError::caused(UNENCRYPTED, Told { message: error.to_string(), code: String::new() }).permanent()
+        }
         // What is configured may hold the password.
         Error::Configuration(_) => {
             StoreError::new("the way to the PostgreSQL server is configured in a way that cannot be understood")
+                .permanent()
         }
         error => StoreError::caused("PostgreSQL answered in a way that cannot be understood", error),
     }
+}
+
+/// Whether the server will say the same until somebody changes something: user, database, tables, rights, or the key.
+fn is_permanent(code: &str) -> bool {
+    const CODES: [&str; 11] =
+        ["28P01", "28000", "3D000", "3F000", "42P01", "42703", "42501", "25006", "22021", "22P05", "54000"];
+    CODES.contains(&code)
 }
 
 fn advice(code: &str) -> &'static str {
@@ -164,3 +177,18 @@ impl fmt::Display for Told {
 }
 
 impl StdError for Told {}
+
+#[cfg(test)]
+mod tests {
+    use super::is_permanent;
+
+    #[test]
+    fn what_an_operator_must_change_is_told_from_what_passes() {
+        for code in ["28P01", "3D000", "42P01", "42501", "25006"] {
+            assert!(is_permanent(code), "{code}");
+        }
+        for code in ["40001", "40P01", "53300", "57014", "57P01", "57P03", "08006", ""] {
+            assert!(!is_permanent(code), "{code}");
+        }
+    }
+}

@@ -46,10 +46,10 @@ pub(super) fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
     const WRONG: &str = "the PostgreSQL URL cannot be understood; write `postgres://user:password@host:5432/database`, with what is \
          not a letter or digit in the password as `%2F` and the like";
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(StoreError::new(WRONG));
+        return Err(StoreError::new(WRONG).permanent());
     }
     // The reason is left out: it may quote the URL.
-    PgConnectOptions::from_str(url).map_err(|_| StoreError::new(WRONG))
+    PgConnectOptions::from_str(url).map_err(|_| StoreError::new(WRONG).permanent())
 }
 
 /// The same, as the library's connections are opened.

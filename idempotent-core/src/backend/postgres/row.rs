@@ -25,7 +25,7 @@ const COLUMNS: usize = 9;
 
 /// A row that is not a record.
 pub(super) fn corrupt() -> StoreError {
-    StoreError::new(CORRUPT)
+    StoreError::new(CORRUPT).permanent()
 }
 
 /// A record, and the server's time, from a row that has its columns from `first` on.

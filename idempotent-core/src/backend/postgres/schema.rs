@@ -30,8 +30,8 @@ pub(super) async fn prepare(connection: &mut PgConnection, options: &PostgresOpt
     };
     match found {
         Some(VERSION) => Ok(()),
-        Some(_) => Err(StoreError::new(UNKNOWN)),
-        None => Err(StoreError::new(MISSING)),
+        Some(_) => Err(StoreError::new(UNKNOWN).permanent()),
+        None => Err(StoreError::new(MISSING).permanent()),
     }
 }
 

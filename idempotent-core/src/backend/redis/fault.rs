@@ -60,7 +60,7 @@ impl StdError for Words {}
 
 /// The words, under a sentence that says what to do.
 pub(super) fn explain(error: &RedisError) -> StoreError {
-    StoreError::caused(advice(error), words(error))
+    StoreError::caused(advice(error), words(error)).permanent_if(is_permanent(error))
 }
 
 fn words(error: &RedisError) -> Words {
@@ -97,6 +97,19 @@ fn is_of_encryption(error: &RedisError) -> bool {
 
 fn is_read_only(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) || code(error) == Some("READONLY")
+}
+
+/// Whether the server will say the same until somebody changes something: user, rights, version, prefix, settings.
+fn is_permanent(error: &RedisError) -> bool {
+    let is_of_the_server = matches!(code(error), Some("NOAUTH" | "WRONGPASS" | "WRONGTYPE")) || is_of_encryption(error);
+    is_of_the_server
+        || matches!(
+            error.kind(),
+            ErrorKind::AuthenticationFailed
+                | ErrorKind::RESP3NotSupported
+                | ErrorKind::InvalidClientConfig
+                | ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot)
+        )
 }
 
 fn advice(error: &RedisError) -> &'static str {
@@ -182,7 +195,9 @@ mod tests {
         let full = explain(&told("OOM", "command not allowed when used memory > 'maxmemory'."));
         assert!(full.to_string().contains("raise `maxmemory`"), "{full}");
         assert!(full.source().is_some_and(|words| words.to_string().starts_with("OOM command")), "{full:?}");
-        assert!(explain(&told("WRONGPASS", "invalid")).to_string().contains("correct the user and the password"));
+        let refused = explain(&told("WRONGPASS", "invalid"));
+        assert!(refused.to_string().contains("correct the user and the password"));
+        assert!(refused.is_permanent() && !full.is_permanent());
         assert!(explain(&told("NOREPLICAS", "few")).to_string().contains("replicas"));
         let refused: RedisError = std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into();
         assert!(explain(&refused).to_string().contains("cannot be reached"));

@@ -104,10 +104,11 @@ const MALFORMED: &str = "the URL is not one of a Redis server; write `redis://[u
 
 /// What a URL names.
 pub(super) fn parse(url: &str) -> Result<Target, StoreError> {
-    let malformed = || StoreError::new(MALFORMED);
+    let malformed = || StoreError::new(MALFORMED).permanent();
     let (scheme, rest) = url.split_once("://").ok_or_else(malformed)?;
     if scheme.starts_with("rediss") && !cfg!(any(feature = "tls-rustls", feature = "tls-native-tls")) {
-        return Err(StoreError::new("`rediss` needs the feature `tls-rustls` or `tls-native-tls` of `idempotently`"));
+        return Err(StoreError::new("`rediss` needs the feature `tls-rustls` or `tls-native-tls` of `idempotently`")
+            .permanent());
     }
     // The client's own words may repeat the URL, and with it the password.
     let info = |url: &str| url.into_connection_info().map_err(|_| malformed());

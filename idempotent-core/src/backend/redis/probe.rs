@@ -17,7 +17,7 @@ pub(super) async fn probe(line: &Line, names: &Names) -> Result<Vec<RedisWarning
     if let Ok(servers) = line.info("server").await {
         for version in servers.iter().filter_map(|server| version(server)) {
             if version < OLDEST {
-                return Err(StoreError::new(OLD));
+                return Err(StoreError::new(OLD).permanent());
             }
             if version < FLAGS {
                 line.knows_no_flags();

@@ -164,7 +164,7 @@ impl Answer {
 fn read<T>(value: Value, by_word: impl FnOnce(&[u8], &mut Answer) -> Option<T>) -> Result<T, StoreError> {
     let (word, mut answer) = Answer::of(value).ok_or_else(|| StoreError::new(STRANGE))?;
     if word == b"unreadable" {
-        return Err(StoreError::new(UNREADABLE));
+        return Err(StoreError::new(UNREADABLE).permanent());
     }
     by_word(&word, &mut answer).ok_or_else(|| StoreError::new(STRANGE))
 }

@@ -42,7 +42,23 @@ impl From<Fault> for StoreError {
 
 /// SQLite's own words, under a sentence that says what to do.
 pub(super) fn explain(error: Error) -> StoreError {
-    StoreError::caused(advice(error.sqlite_error_code()), error)
+    let is_permanent = is_permanent(error.sqlite_error_code());
+    StoreError::caused(advice(error.sqlite_error_code()), error).permanent_if(is_permanent)
+}
+
+/// Whether SQLite will say the same until somebody changes the file, its rights or the record.
+fn is_permanent(code: Option<ErrorCode>) -> bool {
+    matches!(
+        code,
+        Some(
+            ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::CannotOpen
+                | ErrorCode::NotADatabase
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::TooBig
+        )
+    )
 }
 
 fn advice(code: Option<ErrorCode>) -> &'static str {
@@ -58,7 +74,9 @@ fn advice(code: Option<ErrorCode>) -> &'static str {
         Some(ErrorCode::NotADatabase) => "the file is not an SQLite database; name another one",
         Some(ErrorCode::DatabaseCorrupt) => "the SQLite file is damaged; put a good copy in its place",
         Some(ErrorCode::DiskFull) => "the disk with the SQLite file is full; make room",
-        Some(ErrorCode::TooBig) => "the record is larger than SQLite allows; return a smaller outcome",
+        Some(ErrorCode::TooBig) => {
+            "the record is larger than this SQLite allows; return a smaller outcome, and a reference to the rest"
+        }
         _ => "SQLite answered with an error",
     }
 }

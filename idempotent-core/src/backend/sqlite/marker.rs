@@ -86,7 +86,7 @@ async fn claim_now(connection: &mut SqliteConnection, request: &Request) -> Resu
         return read(row, request, &now).map_err(Trouble::Store);
     }
     let guarded: bool = query_scalar("PRAGMA foreign_keys").fetch_one(connection).await.map_err(judge)?;
-    Err(Trouble::Store(StoreError::new(if guarded { MISSING } else { UNGUARDED })))
+    Err(Trouble::Store(StoreError::new(if guarded { MISSING } else { UNGUARDED }).permanent()))
 }
 
 fn read(row: &SqliteRow, request: &Request, now: &Now) -> Result<Found, StoreError> {
@@ -140,7 +140,11 @@ pub(crate) async fn is_recorded(connection: &mut SqliteConnection, request: &Req
 pub(crate) async fn set_up(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     raw_sql(schema::SQL).execute(&mut *connection).await.map_err(explain)?;
     let version = query_scalar::<_, i64>("SELECT version FROM idempotently_store").fetch_one(connection).await;
-    if version.map_err(explain)? == schema::VERSION { Ok(()) } else { Err(StoreError::new(schema::UNKNOWN)) }
+    if version.map_err(explain)? == schema::VERSION {
+        Ok(())
+    } else {
+        Err(StoreError::new(schema::UNKNOWN).permanent())
+    }
 }
 
 /// What an error of SQLite means to a transaction.

@@ -82,7 +82,7 @@ impl Target {
 
 /// What a URL asks for.
 pub(super) fn parse(url: &str) -> Result<(Target, SqliteOptions), StoreError> {
-    let rest = url.strip_prefix("sqlite:").ok_or(StoreError::new("an SQLite URL begins with `sqlite:`"))?;
+    let rest = url.strip_prefix("sqlite:").ok_or(StoreError::new("an SQLite URL begins with `sqlite:`").permanent())?;
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let mut options = SqliteOptions::new();
@@ -94,7 +94,8 @@ pub(super) fn parse(url: &str) -> Result<(Target, SqliteOptions), StoreError> {
             _ => {
                 return Err(StoreError::new(
                     "the SQLite URL has an option other than `synchronous=full`, `synchronous=normal` and `mode=rwc`",
-                ));
+                )
+                .permanent());
             }
         };
     }
@@ -107,6 +108,7 @@ fn decode(path: &str) -> Result<String, StoreError> {
         StoreError::new(
             "the path in the SQLite URL has a `%` without two hexadecimal digits; write `%25` for a percent sign",
         )
+        .permanent()
     };
     let mut bytes = Vec::with_capacity(path.len());
     let mut left = path.as_bytes();
@@ -121,7 +123,8 @@ fn decode(path: &str) -> Result<String, StoreError> {
             _ => byte,
         });
     }
-    String::from_utf8(bytes).map_err(|error| StoreError::caused("the path in the SQLite URL is not UTF-8", error))
+    String::from_utf8(bytes)
+        .map_err(|error| StoreError::caused("the path in the SQLite URL is not UTF-8", error).permanent())
 }
 
 fn digit(character: u8) -> Option<u8> {

@@ -34,7 +34,7 @@ pub(super) fn find(connection: &Connection, place: &Place, now: &Now) -> Result<
 
 /// A record from a row that begins with the seven columns of one.
 pub(super) fn record(row: &Row<'_>, now: &Now) -> Result<Record, Fault> {
-    read(row, now).map_err(|error| Fault::Record(StoreError::caused(CORRUPT, error)))
+    read(row, now).map_err(|error| Fault::Record(StoreError::caused(CORRUPT, error).permanent()))
 }
 
 fn read(row: &Row<'_>, now: &Now) -> Result<Record, Error> {

@@ -25,10 +25,10 @@ const STATEMENTS: usize = 32;
 /// The connection that writes, to a file that is made ready where it is not.
 pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreError> {
     if path.as_os_str().is_empty() {
-        return Err(StoreError::new("the SQLite file has no name; name one"));
+        return Err(StoreError::new("the SQLite file has no name; name one").permanent());
     }
     if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-        return Err(StoreError::new("the folder of the SQLite file does not exist; create it"));
+        return Err(StoreError::new("the folder of the SQLite file does not exist; create it").permanent());
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(explain)?;
@@ -45,7 +45,7 @@ pub(super) fn open_in_memory() -> Result<Connection, StoreError> {
 
 pub(super) fn set_up(connection: &Connection, options: &SqliteOptions) -> Result<(), StoreError> {
     if connection.is_readonly("main").map_err(explain)? {
-        return Err(StoreError::new(READ_ONLY));
+        return Err(StoreError::new(READ_ONLY).permanent());
     }
     // The library waits by itself: SQLite does not always, where the journal's mode changes.
     connection.busy_timeout(Duration::ZERO).map_err(explain)?;
@@ -54,7 +54,8 @@ pub(super) fn set_up(connection: &Connection, options: &SqliteOptions) -> Result
     if mode != "wal" {
         return Err(StoreError::new(
             "the SQLite file cannot have a write-ahead log where it is; put it on a local disk",
-        ));
+        )
+        .permanent());
     }
     connection
         .execute_batch(match options.synchronous {
@@ -78,7 +79,7 @@ fn create(connection: &Connection, patience: Duration) -> Result<(), StoreError>
         Some(found) if found != EARLIER => found,
         Some(_) | None => patiently(patience, || make(connection)).map_err(explain)?,
     };
-    if found == VERSION { Ok(()) } else { Err(StoreError::new(UNKNOWN)) }
+    if found == VERSION { Ok(()) } else { Err(StoreError::new(UNKNOWN).permanent()) }
 }
 
 /// Creates or upgrades the tables, unless another process just did.
