@@ -9,10 +9,8 @@
 //!
 //! An outcome is what comes back: one that its JSON would change is recorded as a tombstone, and not as another outcome.
 
-mod faithful;
-
 use crate::report;
-use faithful::Checked;
+use crate::serializer::{Checked, Purpose};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -120,7 +118,7 @@ fn encode<T: Serialize + DeserializeOwned>(value: &T, max: usize) -> Result<Vec<
 /// As [`encode`], for a value that only another program reads.
 pub(crate) fn write<T: Serialize>(value: &T, max: usize) -> Result<Vec<u8>, Unkept> {
     let mut bytes = vec![VERSION, VALUE];
-    serde_json::to_writer(&mut bytes, &Checked::new(value)).map_err(|_| Unkept::Unwritable)?;
+    serde_json::to_writer(&mut bytes, &Checked::new(value, Purpose::Outcome)).map_err(|_| Unkept::Unwritable)?;
     if bytes.len() <= max { Ok(bytes) } else { Err(Unkept::TooLarge) }
 }
 

@@ -76,6 +76,15 @@ fn key_texts_of_what_serde_describes() {
     let query = Query { year: 2026, month: None, tags: vec!["a", "b"], rate: 1.5 };
     let golden = r#"{"month":_,"rate":~3ff8000000000000,"tags":["a","b"],"year":2026}"#;
     assert_eq!(text(&crate::key::serde(&query)), golden);
+    // The same whatever features of `serde_json` other crates switch on.
+    assert_eq!(text(&crate::key::serde(&0.1_f64)), "~3fb999999999999a");
+    assert_eq!(text(&crate::key::serde(&0.1_f32)), "~3fb99999a0000000");
+    assert_eq!(text(&crate::key::serde(&1.0_f32)), "~3ff0000000000000");
+    assert_eq!(text(&crate::key::serde(&(u64::MAX, i64::MIN))), "[18446744073709551615,-9223372036854775808]");
+    assert_eq!(text(&crate::key::serde(&(7_u128, -7_i128))), "[7,-7]");
+    assert_eq!(text(&crate::key::serde(&u128::MAX)), "refused");
+    assert_eq!(text(&crate::key::serde(&i128::MIN)), "refused");
+    assert_eq!(text(&crate::key::serde(&("a", f64::NAN))), r#"["a",_]"#);
 }
 
 /// What is compared when a key is used again.

@@ -38,6 +38,8 @@ pub mod record;
 mod records;
 mod report;
 mod scopes;
+#[cfg(any(feature = "durable", feature = "serde"))]
+mod serializer;
 #[cfg(any(feature = "durable", feature = "tokio"))]
 pub mod shutdown;
 #[cfg(feature = "testing")]

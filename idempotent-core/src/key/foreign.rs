@@ -57,13 +57,14 @@ pub use with_serde::{Serialized, serde};
 #[cfg(feature = "serde")]
 mod with_serde {
     use super::{ToFingerprint, ToKey, Writer, fmt};
+    use crate::serializer::{Checked, Purpose};
     use ::serde::Serialize;
     use serde_json::Value;
 
     /// A value as `serde` describes it, with maps and structs sorted by name: a key for any `Serialize`.
     ///
     /// If serializing fails, the call is refused as [`InvalidKey`](crate::error::ErrorKind::InvalidKey). A number that is
-    /// not finite counts as absent, as it does in JSON.
+    /// not finite counts as absent, as it does in JSON. An integer of more than 64 bits is refused.
     ///
     /// ```
     /// use idempotently::{idempotent, key};
@@ -83,7 +84,7 @@ mod with_serde {
 
     impl<T: Serialize + ?Sized> ToFingerprint for Serialized<'_, T> {
         fn write(&self, out: &mut Writer<'_>) {
-            match serde_json::to_value(self.0) {
+            match serde_json::to_value(Checked::new(self.0, Purpose::Key)) {
                 Ok(value) => write(&value, out),
                 Err(_) => out.fail(),
             }
@@ -101,9 +102,10 @@ mod with_serde {
         match value {
             Value::Null => out.absent(),
             Value::Bool(value) => out.boolean(*value),
-            Value::Number(number) => match (number.as_u128(), number.as_i128(), number.as_f64()) {
-                (Some(number), ..) => out.unsigned(number),
-                (_, Some(number), _) => out.signed(number),
+            // No wider ones, which `serde_json` has with some of its features only.
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(number), ..) => out.unsigned(number.into()),
+                (_, Some(number), _) => out.signed(number.into()),
                 (.., Some(number)) => out.float(number),
                 _ => out.fail(),
             },

@@ -1,7 +1,4 @@
-//! A serializer that refuses what JSON does not bring back.
-//!
-//! It passes everything on to the serializer inside, so the bytes are the same. JSON has no word for `Some`, so a `Some`
-//! whose content is written as `null` would be read as `None`; and it writes `null` for a number that is not finite.
+//! A serializer around another one, which is told what may be written and how.
 
 use serde::ser::{
     Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
@@ -9,38 +6,72 @@ use serde::ser::{
 };
 use std::fmt::Display;
 
-/// Why a value is not written.
 const NULL_IN_SOME: &str = "a `Some` that is written as `null`";
 const NOT_FINITE: &str = "a number that is not finite";
+const TOO_LARGE: &str = "an integer of more than 64 bits";
 
-/// A value to be written by a [`Faithful`] serializer.
-pub(super) struct Checked<'a, T: ?Sized> {
+/// What the value is written for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// To be read back: what JSON would not bring back is refused. It has no word for `Some`, so a `Some` whose content is
+    /// written as `null` would be read as `None`; and it writes `null` for a number that is not finite.
+    #[cfg(feature = "durable")]
+    Outcome,
+    /// To be compared, over builds: numbers are those that `serde_json` has whatever its features, of which any crate may
+    /// switch on any.
+    #[cfg(feature = "serde")]
+    Key,
+}
+
+impl Purpose {
+    fn is_outcome(self) -> bool {
+        match self {
+            #[cfg(feature = "durable")]
+            Self::Outcome => true,
+            #[cfg(feature = "serde")]
+            Self::Key => false,
+        }
+    }
+}
+
+/// A value with what it is written for.
+pub(crate) struct Checked<'a, T: ?Sized> {
     value: &'a T,
+    purpose: Purpose,
+    /// It is the content of a `Some`, with no more than newtypes between.
     in_some: bool,
 }
 
 impl<'a, T: ?Sized> Checked<'a, T> {
-    pub(super) fn new(value: &'a T) -> Self {
-        Self { value, in_some: false }
+    pub(crate) fn new(value: &'a T, purpose: Purpose) -> Self {
+        Self { value, purpose, in_some: false }
     }
 }
 
 impl<T: Serialize + ?Sized> Serialize for Checked<'_, T> {
     fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(Faithful { inner, in_some: self.in_some })
+        self.value.serialize(Checking { inner, purpose: self.purpose, in_some: self.in_some })
     }
 }
 
-struct Faithful<S> {
+struct Checking<S> {
     inner: S,
-    /// The value is the content of a `Some`, with no more than newtypes between.
+    purpose: Purpose,
     in_some: bool,
 }
 
-impl<S: Serializer> Faithful<S> {
+impl<S: Serializer> Checking<S> {
     /// The serializer inside, for what it writes as `null`.
     fn null(self) -> Result<S, S::Error> {
-        if self.in_some { Err(S::Error::custom(NULL_IN_SOME)) } else { Ok(self.inner) }
+        if self.in_some && self.purpose.is_outcome() { Err(S::Error::custom(NULL_IN_SOME)) } else { Ok(self.inner) }
+    }
+
+    fn finite(&self, is_finite: bool) -> Result<(), S::Error> {
+        if is_finite || !self.purpose.is_outcome() { Ok(()) } else { Err(S::Error::custom(NOT_FINITE)) }
+    }
+
+    fn parts<P>(self, begin: impl FnOnce(S) -> Result<P, S::Error>) -> Result<Parts<P>, S::Error> {
+        Ok(Parts { inner: begin(self.inner)?, purpose: self.purpose })
     }
 }
 
@@ -55,7 +86,7 @@ macro_rules! plain {
     };
 }
 
-impl<S: Serializer> Serializer for Faithful<S> {
+impl<S: Serializer> Serializer for Checking<S> {
     type Ok = S::Ok;
     type Error = S::Error;
     type SerializeSeq = Parts<S::SerializeSeq>;
@@ -68,16 +99,35 @@ impl<S: Serializer> Serializer for Faithful<S> {
 
     plain! {
         serialize_bool: bool, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
-        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
-        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64,
+    }
+
+    fn serialize_i128(self, value: i128) -> Result<S::Ok, S::Error> {
+        match (i64::try_from(value), u64::try_from(value)) {
+            _ if self.purpose.is_outcome() => self.inner.serialize_i128(value),
+            (Ok(value), _) => self.inner.serialize_i64(value),
+            (_, Ok(value)) => self.inner.serialize_u64(value),
+            _ => Err(S::Error::custom(TOO_LARGE)),
+        }
+    }
+
+    fn serialize_u128(self, value: u128) -> Result<S::Ok, S::Error> {
+        match u64::try_from(value) {
+            _ if self.purpose.is_outcome() => self.inner.serialize_u128(value),
+            Ok(value) => self.inner.serialize_u64(value),
+            Err(_) => Err(S::Error::custom(TOO_LARGE)),
+        }
     }
 
     fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
-        if value.is_finite() { self.inner.serialize_f32(value) } else { Err(S::Error::custom(NOT_FINITE)) }
+        self.finite(value.is_finite())?;
+        if self.purpose.is_outcome() { self.inner.serialize_f32(value) } else { self.inner.serialize_f64(value.into()) }
     }
 
     fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
-        if value.is_finite() { self.inner.serialize_f64(value) } else { Err(S::Error::custom(NOT_FINITE)) }
+        self.finite(value.is_finite())?;
+        self.inner.serialize_f64(value)
     }
 
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
@@ -85,7 +135,7 @@ impl<S: Serializer> Serializer for Faithful<S> {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_some(&Checked { value, in_some: true })
+        self.inner.serialize_some(&Checked { value, purpose: self.purpose, in_some: true })
     }
 
     fn serialize_unit(self) -> Result<S::Ok, S::Error> {
@@ -101,7 +151,8 @@ impl<S: Serializer> Serializer for Faithful<S> {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_newtype_struct(name, &Checked { value, in_some: self.in_some })
+        let Self { inner, purpose, in_some } = self;
+        inner.serialize_newtype_struct(name, &Checked { value, purpose, in_some })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -111,19 +162,19 @@ impl<S: Serializer> Serializer for Faithful<S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.inner.serialize_newtype_variant(name, index, variant, &Checked::new(value))
+        self.inner.serialize_newtype_variant(name, index, variant, &Checked::new(value, self.purpose))
     }
 
     fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        self.inner.serialize_seq(len).map(Parts)
+        self.parts(|inner| inner.serialize_seq(len))
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, S::Error> {
-        self.inner.serialize_tuple(len).map(Parts)
+        self.parts(|inner| inner.serialize_tuple(len))
     }
 
     fn serialize_tuple_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeTupleStruct, S::Error> {
-        self.inner.serialize_tuple_struct(name, len).map(Parts)
+        self.parts(|inner| inner.serialize_tuple_struct(name, len))
     }
 
     fn serialize_tuple_variant(
@@ -133,15 +184,15 @@ impl<S: Serializer> Serializer for Faithful<S> {
         variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
-        self.inner.serialize_tuple_variant(name, index, variant, len).map(Parts)
+        self.parts(|inner| inner.serialize_tuple_variant(name, index, variant, len))
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
-        self.inner.serialize_map(len).map(Parts)
+        self.parts(|inner| inner.serialize_map(len))
     }
 
     fn serialize_struct(self, name: &'static str, len: usize) -> Result<Self::SerializeStruct, S::Error> {
-        self.inner.serialize_struct(name, len).map(Parts)
+        self.parts(|inner| inner.serialize_struct(name, len))
     }
 
     fn serialize_struct_variant(
@@ -151,7 +202,7 @@ impl<S: Serializer> Serializer for Faithful<S> {
         variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
-        self.inner.serialize_struct_variant(name, index, variant, len).map(Parts)
+        self.parts(|inner| inner.serialize_struct_variant(name, index, variant, len))
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
@@ -164,7 +215,10 @@ impl<S: Serializer> Serializer for Faithful<S> {
 }
 
 /// What a value of several parts is written with.
-struct Parts<S>(S);
+struct Parts<S> {
+    inner: S,
+    purpose: Purpose,
+}
 
 /// The parts that have no name.
 macro_rules! unnamed {
@@ -175,11 +229,11 @@ macro_rules! unnamed {
                 type Error = S::Error;
 
                 fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-                    self.0.$method(&Checked::new(value))
+                    self.inner.$method(&Checked::new(value, self.purpose))
                 }
 
                 fn end(self) -> Result<S::Ok, S::Error> {
-                    self.0.end()
+                    self.inner.end()
                 }
             }
         )*
@@ -199,15 +253,15 @@ macro_rules! named {
                     name: &'static str,
                     value: &T,
                 ) -> Result<(), S::Error> {
-                    self.0.serialize_field(name, &Checked::new(value))
+                    self.inner.serialize_field(name, &Checked::new(value, self.purpose))
                 }
 
                 fn skip_field(&mut self, name: &'static str) -> Result<(), S::Error> {
-                    self.0.skip_field(name)
+                    self.inner.skip_field(name)
                 }
 
                 fn end(self) -> Result<S::Ok, S::Error> {
-                    self.0.end()
+                    self.inner.end()
                 }
             }
         )*
@@ -229,11 +283,11 @@ impl<S: SerializeMap> SerializeMap for Parts<S> {
 
     // A key is a string in JSON, or refused.
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), S::Error> {
-        self.0.serialize_key(key)
+        self.inner.serialize_key(key)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-        self.0.serialize_value(&Checked::new(value))
+        self.inner.serialize_value(&Checked::new(value, self.purpose))
     }
 
     fn serialize_entry<K: Serialize + ?Sized, V: Serialize + ?Sized>(
@@ -241,10 +295,10 @@ impl<S: SerializeMap> SerializeMap for Parts<S> {
         key: &K,
         value: &V,
     ) -> Result<(), S::Error> {
-        self.0.serialize_entry(key, &Checked::new(value))
+        self.inner.serialize_entry(key, &Checked::new(value, self.purpose))
     }
 
     fn end(self) -> Result<S::Ok, S::Error> {
-        self.0.end()
+        self.inner.end()
     }
 }
