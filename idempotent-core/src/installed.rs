@@ -62,7 +62,7 @@ pub(crate) fn crash(realm: &Realm) {
 /// starts, before there are requests to serve.
 ///
 /// ```
-/// use idempotent_core::{ErrorKind, connect};
+/// use idempotently::{ErrorKind, connect};
 /// use std::error::Error as _;
 ///
 /// assert_eq!(connect("memory:")?.store().name(), "memory");
@@ -70,7 +70,7 @@ pub(crate) fn crash(realm: &Realm) {
 /// assert_eq!(error.kind(), ErrorKind::Store);
 /// assert!(error.to_string().contains("the store could not be opened"));
 /// assert!(error.source().is_some_and(|why| why.to_string().contains("no scheme of a store")));
-/// # Ok::<(), idempotent_core::Error>(())
+/// # Ok::<(), idempotently::Error>(())
 /// ```
 ///
 /// # Errors

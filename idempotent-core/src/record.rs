@@ -19,8 +19,9 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// Where a record stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a record stands. Its `Debug` does not show the outcome.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum State {
     /// Somebody runs the body, and is believed to until then.
     InFlight {
@@ -40,8 +41,21 @@ pub enum State {
     Interrupted,
 }
 
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InFlight { owner, lease_ends } => {
+                f.debug_struct("InFlight").field("owner", owner).field("lease_ends", lease_ends).finish()
+            }
+            Self::Completed { ends, .. } => f.debug_struct("Completed").field("ends", ends).finish_non_exhaustive(),
+            Self::Interrupted => f.write_str("Interrupted"),
+        }
+    }
+}
+
 /// A record as a store holds it.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
     /// Where it stands.
     pub state: State,
@@ -70,6 +84,7 @@ impl fmt::Debug for Record {
 
 /// Who asks for a key, and on what terms.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Asker {
     /// The caller.
     pub owner: Owner,
@@ -79,8 +94,24 @@ pub struct Asker {
     pub interrupted: OnInterruption,
 }
 
+impl Asker {
+    /// A caller without a fingerprint.
+    #[must_use]
+    pub const fn new(owner: Owner, interrupted: OnInterruption) -> Self {
+        Self { owner, fingerprint: None, interrupted }
+    }
+
+    /// The same with a fingerprint.
+    #[must_use]
+    pub const fn fingerprint(mut self, fingerprint: Option<[u8; 16]>) -> Self {
+        self.fingerprint = fingerprint;
+        self
+    }
+}
+
 /// What a claim comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// The key is the caller's: it gets a new token, and runs the body for the `attempt`th time.
     Grant {
@@ -125,6 +156,19 @@ pub fn judge(held: Option<&Record>, asker: &Asker, now: Timestamp) -> Verdict {
 }
 
 impl Record {
+    /// A record without a fingerprint.
+    #[must_use]
+    pub const fn new(state: State, token: u64, attempt: u32) -> Self {
+        Self { state, fingerprint: None, token, attempt }
+    }
+
+    /// The same with a fingerprint.
+    #[must_use]
+    pub const fn fingerprint(mut self, fingerprint: Option<[u8; 16]>) -> Self {
+        self.fingerprint = fingerprint;
+        self
+    }
+
     /// Whether its retention is over, so that the key is new again.
     #[must_use]
     pub fn has_ended(&self, now: Timestamp) -> bool {
@@ -176,6 +220,7 @@ pub fn decide_adoption(held: Option<&Record>, asker: &Asker, now: Timestamp) -> 
 
 /// What writing an outcome comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Completion {
     /// It is to be recorded.
     Record,

@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// another program's.
 ///
 /// ```
-/// use idempotent_core::{Error, OnInterruption, Operation, Records, SharedStore};
-/// use idempotent_core::backend::memory::MemoryStore;
+/// use idempotently::{Error, OnInterruption, Operation, Records, SharedStore};
+/// use idempotently::backend::memory::MemoryStore;
 ///
 /// static CHARGE: Operation = Operation::new("docs.records").interrupted(OnInterruption::Fail);
 /// let store = SharedStore::new(MemoryStore::new());
@@ -91,8 +91,8 @@ impl Records {
     /// As [`resolve`](Self::resolve), at the place of a record that was listed.
     ///
     /// ```
-    /// use idempotent_core::store::Standing;
-    /// use idempotent_core::{Error, Records, Retention, connect};
+    /// use idempotently::store::Standing;
+    /// use idempotently::{Error, Records, Retention, connect};
     ///
     /// let records = Records::of(&connect("memory:")?);
     /// for seen in records.list("payments.charge", Standing::Interrupted, None, 100)? {

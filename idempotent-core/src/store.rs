@@ -68,8 +68,8 @@ impl Claim {
     }
 }
 
-/// What a claim came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a claim came to. Its `Debug` does not show the outcome.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
     /// The caller runs the body. The same owner that asks again is granted the same, with a lease that begins anew.
@@ -93,6 +93,20 @@ pub enum Claimed {
     Mismatch,
     /// The body ended without an outcome, and is not run again.
     Interrupted,
+}
+
+impl fmt::Debug for Claimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Granted { token, attempt } => {
+                f.debug_struct("Granted").field("token", token).field("attempt", attempt).finish()
+            }
+            Self::InFlight { remaining } => f.debug_struct("InFlight").field("remaining", remaining).finish(),
+            Self::Completed { .. } => f.debug_struct("Completed").finish_non_exhaustive(),
+            Self::Mismatch => f.write_str("Mismatch"),
+            Self::Interrupted => f.write_str("Interrupted"),
+        }
+    }
 }
 
 /// A holder's proof: what every write after the claim is compared with.
@@ -199,8 +213,8 @@ impl fmt::Debug for AdoptRequest {
     }
 }
 
-/// The result of an adoption.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The result of an adoption. Its `Debug` does not show the outcome.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Adopted {
     /// The outcome is recorded under a new token.
@@ -221,8 +235,20 @@ pub enum Adopted {
     Interrupted,
 }
 
-/// What an outcome's recording came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl fmt::Debug for Adopted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recorded => f.write_str("Recorded"),
+            Self::Completed { .. } => f.debug_struct("Completed").finish_non_exhaustive(),
+            Self::InFlight { remaining } => f.debug_struct("InFlight").field("remaining", remaining).finish(),
+            Self::Mismatch => f.write_str("Mismatch"),
+            Self::Interrupted => f.write_str("Interrupted"),
+        }
+    }
+}
+
+/// What an outcome's recording came to. Its `Debug` does not show the outcome.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recorded {
     /// It is recorded, now or by an earlier try of the same holder.
@@ -235,6 +261,16 @@ pub enum Recorded {
     /// The hold was lost: the key was granted to another caller, the record is gone, or an outcome with another fingerprint
     /// is recorded.
     Lost,
+}
+
+impl fmt::Debug for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("Done"),
+            Self::Superseded { .. } => f.debug_struct("Superseded").finish_non_exhaustive(),
+            Self::Lost => f.write_str("Lost"),
+        }
+    }
 }
 
 /// What becomes of a key that its holder gives back.

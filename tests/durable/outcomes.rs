@@ -218,3 +218,21 @@ fn an_operator_reads_outcomes_with_and_without_their_type() {
     assert_eq!(lost.outcome_as::<String>().unwrap_err().kind(), ErrorKind::OutcomeLost);
     assert_eq!(lost.outcome_json(), None);
 }
+
+#[test]
+fn what_a_store_says_of_itself_shows_no_outcome() {
+    use idempotently::record::{Record, State};
+    use idempotently::store::{Adopted, Claimed, Recorded};
+    let outcome = || b"4111".to_vec();
+    let state = State::Completed { outcome: outcome(), ends: None };
+    let shown = [
+        format!("{state:?}"),
+        format!("{:?}", Record::new(state, 7, 1)),
+        format!("{:?}", Claimed::Completed { outcome: outcome() }),
+        format!("{:?}", Adopted::Completed { outcome: outcome() }),
+        format!("{:?}", Recorded::Superseded { outcome: outcome() }),
+    ];
+    for shown in shown {
+        assert!(!shown.contains("52, 49") && !shown.contains("4111"), "{shown}");
+    }
+}

@@ -67,6 +67,27 @@ impl House {
         }
     }
 
+    /// The files that know each other in a circle, one line for each. That a module declares those inside it and takes
+    /// what they export is no knowledge in this sense.
+    pub(crate) fn circles_of_files(&self) -> Vec<String> {
+        let files: BTreeSet<Vec<String>> = self.sources.iter().map(Source::module).collect();
+        let mut known = BTreeMap::<Vec<String>, BTreeSet<Vec<String>>>::new();
+        for source in &self.sources {
+            let here = source.module();
+            let names = source.names();
+            let others =
+                names.iter().filter_map(|name| file_of(name, &files)).filter(|other| !other.starts_with(&here));
+            known.entry(here.clone()).or_default().extend(others.map(<[String]>::to_vec));
+        }
+        let reached: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> =
+            known.keys().map(|file| (file, reached_from(file, &known))).collect();
+        let mutual = |one, other| reached[one].contains(other) && reached[other].contains(one);
+        let circle = |file| known.keys().filter(|other| mutual(file, *other)).map(|file| file.join("::")).collect();
+        let circles: BTreeSet<Vec<String>> =
+            known.keys().map(circle).filter(|circle: &Vec<_>| circle.len() > 1).collect();
+        circles.into_iter().map(|circle| circle.join(", ")).collect()
+    }
+
     /// The files that take a hasher's seed from the standard library: it is one for each thread, and two processes that
     /// were forked from one have the same.
     pub(crate) fn guesses(&self) -> Vec<String> {
@@ -101,6 +122,26 @@ impl House {
         }
         complaints
     }
+}
+
+/// The file in which a name is found.
+fn file_of<'name>(name: &'name [String], files: &BTreeSet<Vec<String>>) -> Option<&'name [String]> {
+    (1..=name.len()).rev().map(|end| &name[..end]).find(|path| files.contains(*path))
+}
+
+/// What a file knows, and what that knows, and so on.
+fn reached_from<'known>(
+    file: &Vec<String>,
+    known: &'known BTreeMap<Vec<String>, BTreeSet<Vec<String>>>,
+) -> BTreeSet<&'known Vec<String>> {
+    let mut reached = BTreeSet::new();
+    let mut next: Vec<&Vec<String>> = known[file].iter().collect();
+    while let Some(file) = next.pop() {
+        if reached.insert(file) {
+            next.extend(known.get(file).into_iter().flatten());
+        }
+    }
+    reached
 }
 
 fn may_stand_in_a_root(item: &Item, attributes: &[&str]) -> bool {
@@ -249,6 +290,21 @@ mod tests {
     fn a_circle_is_found() {
         assert_eq!(house("").circles(), None);
         assert!(house("use crate::attic::Trunk;").circles().is_some());
+    }
+
+    #[test]
+    fn a_circle_of_files_in_one_room_is_found() {
+        let house = |shelf: &str, rack: &str| House {
+            sources: vec![
+                Source::parse("cellar.rs", "mod rack; mod shelf; use rack::Rack; pub struct Wine;"),
+                Source::parse("cellar/rack.rs", rack),
+                Source::parse("cellar/shelf.rs", shelf),
+            ],
+        };
+        assert_eq!(house("use super::Wine;", "use super::shelf::Shelf;").circles_of_files(), [""; 0]);
+        let circle = ["cellar::rack, cellar::shelf"];
+        assert_eq!(house("use super::rack::Rack;", "use super::shelf::Shelf;").circles_of_files(), circle);
+        assert_eq!(house("fn f() { crate::cellar::rack::f() }", "use super::shelf::f;").circles_of_files(), circle);
     }
 
     #[test]

@@ -37,6 +37,17 @@ pub(crate) fn all() -> Result<(), Failure> {
     tests(&servers)
 }
 
+/// What a change breaks most often, in a few minutes.
+pub(crate) fn quick() -> Result<(), Failure> {
+    components()?;
+    cargo(["fmt", "--all", "--check"]).run()?;
+    clippy(["--workspace", "--all-targets", "--all-features"])?;
+    // One build for all of them, with the features of the whole.
+    let tests = ["--lib", "--test", "it", "--test", "durable", "--test", "layering"];
+    cargo(["test"].into_iter().chain(EVERYTHING).chain(tests)).run()?;
+    cargo(["test", "-p", FACADE, "--test", "ui"]).run()
+}
+
 /// Says what to install, instead of letting cargo say that it knows no such command.
 fn components() -> Result<(), Failure> {
     for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
@@ -143,6 +154,9 @@ fn tests(servers: &Servers) -> Result<(), Failure> {
         .run()?;
     // The compiler's words are others where the clients of servers are there.
     cargo(["test", "-p", FACADE, "--test", "ui", "--features", "sqlite,tokio,serde,uuid,testing"]).run()?;
+    // Any crate of a program may switch this on, and keys must be the same then.
+    cargo(["test", "-p", "idempotent-core", "--lib", "--features", "serde,serde_json/arbitrary_precision", "golden"])
+        .run()?;
     encryptions()?;
     interleavings()?;
     cargo(["test", "--workspace", "--all-features", "--doc"]).run()?;

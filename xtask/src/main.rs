@@ -1,6 +1,7 @@
 //! The tasks of this repository: `cargo xtask help` lists them.
 
 mod checks;
+mod lines;
 mod metadata;
 mod requests;
 mod servers;
@@ -16,6 +17,8 @@ const HELP: &str = "\
 cargo xtask <task>
 
   test       everything that must hold before a change is merged; .ci/run calls this
+  quick      format, lints and the tests that need no server; for while you work
+  lines      counts the code of each package, without comments, blank lines and tests
   docs       writes the generated pages again (docs/expansion.md)
   requests   writes the data of the example again (examples/data/requests.jsonl)
   screenshot photographs the page of the example again (docs/shop.png)
@@ -28,6 +31,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
         ["test"] => checks::all(),
+        ["quick"] => checks::quick(),
+        ["lines"] => lines::tell(),
         ["docs"] => docs(),
         ["requests"] => requests::write(),
         ["screenshot"] => screenshot(),

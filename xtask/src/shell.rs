@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Why a task stopped, in words for whoever ran it.
 #[derive(Debug)]
@@ -60,7 +61,9 @@ impl Step {
     /// Runs it to its end; its output goes where ours goes.
     pub(crate) fn run(mut self) -> Result<(), Failure> {
         say(&format!("\n$ {}", self.shown));
+        let began = Instant::now();
         let status = self.command.status().map_err(|error| self.not_started(&error))?;
+        say(&format!("  {}", took(began.elapsed())));
         if status.success() {
             return Ok(());
         }
@@ -89,6 +92,12 @@ impl Step {
     }
 }
 
+/// How long a step took, to the second.
+fn took(span: Duration) -> String {
+    let seconds = span.as_secs();
+    format!("took {} min {:02} s", seconds / 60, seconds % 60)
+}
+
 /// The folder of the workspace.
 pub(crate) fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -99,4 +108,17 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn say(line: &str) {
     // A closed pipe must not end the checks half way.
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::took;
+    use std::time::Duration;
+
+    #[test]
+    fn a_step_tells_its_minutes() {
+        assert_eq!(took(Duration::from_millis(999)), "took 0 min 00 s");
+        assert_eq!(took(Duration::from_secs(61)), "took 1 min 01 s");
+        assert_eq!(took(Duration::from_secs(3661)), "took 61 min 01 s");
+    }
 }

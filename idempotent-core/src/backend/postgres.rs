@@ -72,10 +72,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Records in a PostgreSQL database. Clones share its connections; what was asked is done though the last one is dropped.
 ///
 /// ```no_run
-/// use idempotent_core::backend::postgres::PostgresStore;
+/// use idempotently::backend::postgres::PostgresStore;
 ///
 /// let store = PostgresStore::connect("postgres://app:secret@localhost/app")?;
-/// # Ok::<(), idempotent_core::store::StoreError>(())
+/// # Ok::<(), idempotently::store::StoreError>(())
 /// ```
 #[derive(Clone)]
 pub struct PostgresStore {
@@ -115,7 +115,7 @@ impl PostgresStore {
     /// The same as [`connect`](Self::connect), under the name that all stores have for it.
     ///
     /// ```
-    /// use idempotent_core::backend::postgres::PostgresStore;
+    /// use idempotently::backend::postgres::PostgresStore;
     ///
     /// assert!(PostgresStore::from_url("mysql://localhost/app").is_err());
     /// ```
@@ -129,7 +129,7 @@ impl PostgresStore {
     /// Connects to where a pool connects to. None of the pool's connections is used: it may be busy or closed.
     ///
     /// ```no_run
-    /// use idempotent_core::backend::postgres::{PostgresStore, sqlx};
+    /// use idempotently::backend::postgres::{PostgresStore, sqlx};
     ///
     /// let pool = sqlx::PgPool::connect_lazy("postgres://localhost/app")?;
     /// let store = PostgresStore::from_pool(&pool)?;
@@ -145,11 +145,11 @@ impl PostgresStore {
     /// Connects as the options say.
     ///
     /// ```no_run
-    /// use idempotent_core::backend::postgres::{PostgresOptions, PostgresStore, sqlx};
+    /// use idempotently::backend::postgres::{PostgresOptions, PostgresStore, sqlx};
     ///
     /// let connect = sqlx::postgres::PgConnectOptions::new().host("db.internal").username("app");
     /// let store = PostgresStore::with_options(connect, &PostgresOptions::new().create_tables(false))?;
-    /// # Ok::<(), idempotent_core::store::StoreError>(())
+    /// # Ok::<(), idempotently::store::StoreError>(())
     /// ```
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl PostgresStore {
     /// The tables that a store needs, for those who create them by a migration of their own. It can be run again.
     ///
     /// ```
-    /// use idempotent_core::backend::postgres::PostgresStore;
+    /// use idempotently::backend::postgres::PostgresStore;
     ///
     /// assert!(PostgresStore::schema_sql().contains("CREATE TABLE IF NOT EXISTS idempotently_record"));
     /// ```

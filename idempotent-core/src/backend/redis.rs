@@ -63,12 +63,12 @@ use tokio::task::yield_now;
 /// opened and used on any async runtime, and without one.
 ///
 /// ```no_run
-/// use idempotent_core::backend::redis::{RedisOptions, RedisStore};
+/// use idempotently::backend::redis::{RedisOptions, RedisStore};
 ///
 /// let store = RedisStore::connect("redis://localhost:6379")?;
 /// let options = RedisOptions::new().prefix("shop");
 /// let store = RedisStore::connect_with("redis+cluster://me:secret@one:6379,two:6379", &options)?;
-/// # Ok::<(), idempotent_core::store::StoreError>(())
+/// # Ok::<(), idempotently::store::StoreError>(())
 /// ```
 #[derive(Clone)]
 pub struct RedisStore {
@@ -88,7 +88,7 @@ impl RedisStore {
     /// `redis+cluster://[user:password@]host:port,host:port` for a cluster by some of its nodes. Blocks the thread.
     ///
     /// ```
-    /// use idempotent_core::backend::redis::RedisStore;
+    /// use idempotently::backend::redis::RedisStore;
     ///
     /// assert!(RedisStore::connect("redis+cluster://").is_err());
     /// ```
@@ -120,7 +120,7 @@ impl RedisStore {
     /// Connects to the server of a client that you have, with its settings and on a connection of the store's own.
     ///
     /// ```no_run
-    /// use idempotent_core::backend::redis::{RedisOptions, RedisStore, redis};
+    /// use idempotently::backend::redis::{RedisOptions, RedisStore, redis};
     ///
     /// let client = redis::Client::open("redis://localhost:6379")?;
     /// let store = RedisStore::from_client(&client, &RedisOptions::new())?;

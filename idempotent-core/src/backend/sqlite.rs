@@ -58,7 +58,7 @@ const SWEEP: usize = 256;
 /// Records in one SQLite file. Clones share its connections; dropping the last one waits until all is written.
 ///
 /// ```
-/// use idempotent_core::backend::sqlite::SqliteStore;
+/// use idempotently::backend::sqlite::SqliteStore;
 ///
 /// # let folder = std::env::temp_dir().join(format!("idempotently-store-{}", std::process::id()));
 /// # std::fs::create_dir_all(&folder).unwrap();
@@ -66,7 +66,7 @@ const SWEEP: usize = 256;
 /// let store = SqliteStore::open(&file)?;
 /// # drop(store);
 /// # std::fs::remove_dir_all(&folder).unwrap();
-/// # Ok::<(), idempotent_core::store::StoreError>(())
+/// # Ok::<(), idempotently::store::StoreError>(())
 /// ```
 #[derive(Clone)]
 pub struct SqliteStore {
@@ -105,11 +105,11 @@ impl SqliteStore {
     /// `synchronous=full` and `synchronous=normal` may follow a `?`, and `%20` is a space.
     ///
     /// ```
-    /// use idempotent_core::backend::sqlite::SqliteStore;
+    /// use idempotently::backend::sqlite::SqliteStore;
     ///
     /// let store = SqliteStore::from_url("sqlite::memory:")?;
     /// assert!(SqliteStore::from_url("sqlite:records.db?fast=yes").is_err());
-    /// # Ok::<(), idempotent_core::store::StoreError>(())
+    /// # Ok::<(), idempotently::store::StoreError>(())
     /// ```
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl SqliteStore {
     /// run again.
     ///
     /// ```
-    /// use idempotent_core::backend::sqlite::SqliteStore;
+    /// use idempotently::backend::sqlite::SqliteStore;
     ///
     /// assert!(SqliteStore::schema_sql().contains("CREATE TABLE IF NOT EXISTS idempotently_record"));
     /// ```

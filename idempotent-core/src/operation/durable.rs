@@ -55,8 +55,8 @@ impl<'a, P: Print> DurableCall<'a, P> {
     /// runtime: nothing that the store needs runs on the caller's.
     ///
     /// ```
-    /// use idempotent_core::{Error, OnInterruption, Operation, SharedStore};
-    /// use idempotent_core::backend::memory::MemoryStore;
+    /// use idempotently::{Error, OnInterruption, Operation, SharedStore};
+    /// use idempotently::backend::memory::MemoryStore;
     ///
     /// static CHARGE: Operation = Operation::new("docs.durable").interrupted(OnInterruption::Fail);
     /// let store = SharedStore::new(MemoryStore::new());
@@ -171,8 +171,8 @@ impl<P: Print> DurableCall<'static, P> {
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-    /// use idempotent_core::{Error, OnInterruption, Operation, SharedStore};
-    /// use idempotent_core::backend::memory::MemoryStore;
+    /// use idempotently::{Error, OnInterruption, Operation, SharedStore};
+    /// use idempotently::backend::memory::MemoryStore;
     ///
     /// static CHARGE: Operation = Operation::new("docs.durable.detached").interrupted(OnInterruption::Fail);
     /// let store = SharedStore::new(MemoryStore::new());

@@ -1,14 +1,17 @@
 //! For programs without an async runtime: the store at the start, and the wait at the end.
 //!
+//! [`connect`] and [`install`] are the functions of the same names at the root, which block in every program; they are here
+//! so that a program has its beginning and its end from one place. Only [`shutdown()`] is another one.
+//!
 //! ```
-//! use idempotent_core::shutdown::blocking;
+//! use idempotently::shutdown::blocking;
 //! use std::time::Duration;
 //!
 //! let store = blocking::connect("memory:")?;
 //! blocking::install(store)?;
 //! // … the program …
 //! assert!(blocking::shutdown(Duration::from_secs(10)).is_complete());
-//! # Ok::<(), idempotent_core::Error>(())
+//! # Ok::<(), idempotently::Error>(())
 //! ```
 
 pub use crate::installed::{connect, install};

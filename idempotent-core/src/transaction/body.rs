@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 pin_project! {
     /// What [`Running::body`](super::Running::body) returns.
+    #[doc(hidden)]
     #[must_use = "a future does nothing unless it is awaited"]
     pub struct Body<'r, F> {
         frame: Option<&'r mut Frame>,

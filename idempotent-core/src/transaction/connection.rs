@@ -40,6 +40,7 @@ pub trait Verbs: Send {
 }
 
 /// A connection, without its type.
+#[doc(hidden)]
 pub fn lent<C: Connection>(connection: &mut C) -> &mut dyn Verbs {
     connection
 }

@@ -40,6 +40,7 @@ pub(crate) struct Errand {
 }
 
 /// Where a call stands before its body.
+#[doc(hidden)]
 #[derive(Debug)]
 pub enum Begun<Ret, K> {
     /// It is answered.
@@ -49,6 +50,7 @@ pub enum Begun<Ret, K> {
 }
 
 /// A call whose body runs.
+#[doc(hidden)]
 #[must_use = "a call that is not ended keeps its transaction from being committed"]
 pub struct Running<Ret, K> {
     /// Absent where it runs unprotected.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// How a store is opened.
 ///
 /// ```
-/// use idempotent_core::backend::postgres::PostgresOptions;
+/// use idempotently::backend::postgres::PostgresOptions;
 ///
 /// // The tables come from a migration of one's own.
 /// let options = PostgresOptions::new().create_tables(false);

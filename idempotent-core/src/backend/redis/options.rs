@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How a server is used.
 ///
 /// ```
-/// use idempotent_core::backend::redis::RedisOptions;
+/// use idempotently::backend::redis::RedisOptions;
 /// use std::time::Duration;
 ///
 /// let options = RedisOptions::new().prefix("shop").response_timeout(Duration::from_millis(500));

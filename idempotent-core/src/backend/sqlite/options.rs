@@ -20,7 +20,7 @@ pub enum Synchronous {
 /// How a file is opened.
 ///
 /// ```
-/// use idempotent_core::backend::sqlite::{SqliteOptions, SqliteStore, Synchronous};
+/// use idempotently::backend::sqlite::{SqliteOptions, SqliteStore, Synchronous};
 /// use std::time::Duration;
 ///
 /// # let folder = std::env::temp_dir().join(format!("idempotently-options-{}", std::process::id()));
@@ -29,7 +29,7 @@ pub enum Synchronous {
 /// let store = SqliteStore::open_with(folder.join("records.db"), &options)?;
 /// # drop(store);
 /// # std::fs::remove_dir_all(&folder).unwrap();
-/// # Ok::<(), idempotent_core::store::StoreError>(())
+/// # Ok::<(), idempotently::store::StoreError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
