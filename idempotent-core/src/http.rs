@@ -16,14 +16,19 @@
 //! // axum: Router::new().route("/orders", post(order)).layer(layer)
 //! ```
 
+mod admission;
 mod body;
 mod caller;
 #[cfg(feature = "axum")]
 mod extract;
+mod grpc;
+mod handler;
 mod headers;
 mod json;
 mod keeping;
 mod key;
+mod limits;
+mod multipart;
 mod print;
 mod problem;
 mod reading;
@@ -38,4 +43,4 @@ pub use key::{IdempotencyKey, InvalidKey};
 pub use print::BodyFingerprint;
 pub use problem::{Problem, ProblemKind};
 pub use service::{Idempotency, IdempotencyLayer, ResponseFuture};
-pub use settings::Builder;
+pub use settings::{Builder, HandlerFuture};

@@ -167,3 +167,32 @@ async fn case_18_what_changes_from_try_to_try_can_be_left_out() {
     assert!(shop.send(&ask(r#"{"lift":1,"sent_at":2,"client":{"try":2}}"#)).await.is_replayed());
     assert_eq!(shop.send(&ask(r#"{"lift":2,"sent_at":1,"client":{"try":1}}"#)).await.status, 422);
 }
+
+/// A pointer goes into an array by an index, and by nothing else.
+#[tokio::test]
+async fn an_element_of_an_array_is_named_by_its_index() {
+    let ask = |key: &str, body: &str| Ask::post("/orders").by("alice").key(key).body(body);
+    for (pointer, is_same) in [("/x/y", false), ("/x/0/y", true), ("/x/1/y", false)] {
+        let fingerprint = BodyFingerprint::json_without([pointer]);
+        let shop = Shop::with(layer(&memory()).fingerprint(fingerprint)).await;
+        assert_eq!(shop.send(&ask("k", r#"{"x":[{"y":1}]}"#)).await.status, 201);
+        let other = shop.send(&ask("k", r#"{"x":[{"y":2}]}"#)).await;
+        assert_eq!(other.status, if is_same { 201 } else { 422 }, "{pointer}");
+        assert_eq!(other.is_replayed(), is_same);
+    }
+}
+
+/// Browsers make a new boundary for every try.
+#[tokio::test]
+async fn a_form_is_the_same_whatever_its_boundary() {
+    let shop = Shop::with(layer(&memory()).fingerprint(BodyFingerprint::multipart())).await;
+    let form = |boundary: &str, text: &str| {
+        let body =
+            format!("--{boundary}\r\ncontent-disposition: form-data; name=\"t\"\r\n\r\n{text}\r\n--{boundary}--\r\n");
+        let kind = format!("multipart/form-data; boundary={boundary}");
+        Ask::post("/orders").by("alice").key("k").header("content-type", kind).body(body)
+    };
+    assert_eq!(shop.send(&form("one", "tea")).await.status, 201);
+    assert!(shop.send(&form("two", "tea")).await.is_replayed());
+    assert_eq!(shop.send(&form("two", "milk")).await.problem(), "key-reused");
+}

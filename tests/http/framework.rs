@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use idempotently::http::{IdempotencyKey, Problem};
+use idempotently::http::{HandlerFuture, IdempotencyKey, Problem};
 use idempotently::{InFlight, OnInterruption, Operation, SharedStore, observe_async};
 use std::sync::Arc;
 use tower::ServiceBuilder;
@@ -80,7 +80,7 @@ async fn a_handler_can_hand_the_key_on() {
 /// Inside a nested router the path has lost its beginning; what the client asked for counts.
 #[tokio::test]
 async fn nested_routers_do_not_share_keys_of_other_paths() {
-    let layer = layer(&memory()).build();
+    let layer = layer(&memory()).original_uri().build();
     let till = Arc::new(Till::default());
     let inner = || crate::shop::routes().layer(layer.clone());
     let router = Router::new().nest("/one", inner()).nest("/two", inner()).with_state(till.clone());
@@ -90,6 +90,61 @@ async fn nested_routers_do_not_share_keys_of_other_paths() {
     assert!(shop.send(&ask("/one/orders")).await.is_replayed());
     assert_eq!(shop.send(&ask("/two/orders")).await.problem(), "key-reused");
     assert_eq!(shop.sold(), 1);
+}
+
+/// The path as a layer inside sees it, unless it is told otherwise: no feature of any crate changes what it compares.
+#[tokio::test]
+async fn a_nested_router_takes_its_prefix_out_of_what_is_compared() {
+    let layer = layer(&memory()).build();
+    let till = Arc::new(Till::default());
+    let inner = || crate::shop::routes().layer(layer.clone());
+    let router = Router::new().nest("/one", inner()).nest("/two", inner()).with_state(till.clone());
+    let shop = Shop::serve(till, router).await;
+    let ask = |path: &str| Ask::post(path).by("alice").key("k").body("1");
+    assert_eq!(shop.send(&ask("/one/orders")).await.status, 201);
+    assert!(shop.send(&ask("/two/orders")).await.is_replayed());
+}
+
+tokio::task_local! {
+    static USER: String;
+}
+
+async fn whoami() -> String {
+    USER.try_with(String::clone).unwrap_or_else(|_| "nobody".into())
+}
+
+/// What middleware outside puts into a task-local is not in the handler's task, unless it is taken along.
+#[tokio::test]
+async fn task_locals_can_be_taken_along() {
+    let around = |builder: idempotently::http::Builder| {
+        builder.around(|request| {
+            assert!(request.headers.contains_key("idempotency-key"));
+            let user = USER.get();
+            move |handler: HandlerFuture| Box::pin(USER.scope(user, handler)) as HandlerFuture
+        })
+    };
+    for (builder, user) in [(layer(&memory()), "nobody"), (around(layer(&memory())), "ada")] {
+        let router = Router::new().route("/who", post(whoami)).layer(builder.build());
+        let signed_in = from_fn(async |request: Request, next: Next| USER.scope("ada".into(), next.run(request)).await);
+        let shop = Shop::serve(Arc::default(), router.layer(signed_in)).await;
+        let ask = Ask::post("/who").by("alice");
+        assert_eq!(shop.send(&ask).await.text(), "ada", "without a key");
+        assert_eq!(shop.send(&ask.key("k")).await.text(), user);
+    }
+}
+
+/// It is an error of the server, and not an answer that is kept.
+#[tokio::test]
+async fn a_handler_that_is_dropped_by_what_goes_around_it() {
+    let dropping = layer(&memory()).around(|_| {
+        |handler: HandlerFuture| {
+            drop(handler);
+            Box::pin(std::future::ready(())) as HandlerFuture
+        }
+    });
+    let shop = Shop::with(dropping).await;
+    let reply = shop.send(&Ask::post("/orders").by("alice").key("k").body("1")).await;
+    assert_eq!((reply.status, &*reply.problem(), shop.sold()), (500, "misconfigured", 0));
 }
 
 async fn marked(request: Request, next: Next) -> Response {
@@ -150,6 +205,7 @@ async fn a_record_that_cannot_be_read() {
         line.answers_with(outcome);
         let shop = Shop::with(layer(&line.shared())).await;
         let reply = shop.send(&ask).await;
-        assert_eq!((reply.status, &*reply.problem(), shop.sold()), (500, "misconfigured", 0));
+        assert_eq!((reply.status, &*reply.problem(), shop.sold()), (500, "response-not-kept", 0));
+        assert!(!reply.text().contains("Nothing was done"), "{}", reply.text());
     }
 }

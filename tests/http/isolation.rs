@@ -127,6 +127,30 @@ async fn case_35_by_the_error_of_what_is_in_flight() {
     }
 }
 
+/// Else all who have no credential would share their answers.
+#[tokio::test]
+async fn case_35_an_empty_credential_is_nobody() {
+    for value in ["", "  ", "\t"] {
+        let shop = Shop::new().await;
+        let ask = Ask::post("/orders").header("authorization", value).key("k").body("1");
+        let refused = shop.send(&ask).await;
+        assert_eq!((refused.status, &*refused.problem(), shop.sold()), (400, "caller-unknown", 0), "{value:?}");
+    }
+}
+
+/// A scheme has no case (RFC 9110, section 11.1).
+#[tokio::test]
+async fn a_credential_that_is_written_otherwise_is_the_same_caller() {
+    let shop = Shop::new().await;
+    let ask = |credentials: &str| Ask::post("/orders").header("authorization", credentials).key("k").body("1");
+    assert_eq!(shop.send(&ask("Bearer alice")).await.status, 201);
+    for same in ["bearer alice", "BEARER   alice"] {
+        assert!(shop.send(&ask(same)).await.is_replayed(), "{same}");
+    }
+    assert!(!shop.send(&ask("Bearer ALICE")).await.is_replayed());
+    assert_eq!(shop.sold(), 2);
+}
+
 #[tokio::test]
 async fn case_35_crafted_callers_and_keys_do_not_collide() {
     let caller = Caller::by(|parts| parts.headers.get("x-tenant")?.to_str().ok().map(str::to_owned));

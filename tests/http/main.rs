@@ -11,6 +11,7 @@ mod framework;
 mod isolation;
 mod keys;
 mod lifecycle;
+mod limits;
 #[cfg(feature = "tracing")]
 mod log;
 mod outcomes;

@@ -16,12 +16,12 @@ fn alice(path: &str) -> Ask {
 #[tokio::test]
 async fn case_22_which_answers_are_kept() {
     let shop = Shop::new().await;
-    for code in [200, 201, 202, 300, 302, 303, 400, 401, 402, 403, 404, 409, 410, 418, 422] {
+    for code in [200, 201, 202, 300, 302, 303, 400, 402, 403, 404, 409, 410, 412, 418, 422] {
         let (first, again) = (shop.send(&status(code)).await, shop.send(&status(code)).await);
         assert_eq!((first.status, first.is_replayed()), (code, false));
         assert_eq!((again.status, again.is_replayed(), again.body), (code, true, first.body));
     }
-    for code in [408, 425, 429, 500, 501, 502, 503, 504] {
+    for code in [401, 407, 408, 421, 423, 425, 429, 500, 501, 502, 503, 504] {
         let (first, again) = (shop.send(&status(code)).await, shop.send(&status(code)).await);
         assert_eq!((first.status, again.status, again.is_replayed()), (code, code, false), "{code}");
         assert_ne!(first.body, again.body);
@@ -185,4 +185,50 @@ async fn case_28_a_length_that_is_told_is_enough() {
     stream.write_all(b"b\r\n12345678901\r\n").await.unwrap();
     assert_eq!(Reply::read(&mut stream).await.unwrap().problem(), "request-too-large");
     assert_eq!((shop.sold(), shop.send(&order("k")).await.status), (0, 201));
+}
+
+/// Whoever asks again may read other encodings than the first one did.
+#[tokio::test]
+async fn an_answer_in_an_encoding_that_is_not_accepted() {
+    let shop = Shop::with(layer(&memory()).keep_streamed()).await;
+    let plain = alice("/zipped");
+    let zipping = || alice("/zipped").header("accept-encoding", "gzip");
+    let first = shop.send(&zipping()).await;
+    assert_eq!((first.header("content-encoding"), first.is_replayed()), (Some("gzip"), false));
+    for refused in [plain, alice("/zipped").header("accept-encoding", "br, gzip;q=0")] {
+        let refused = shop.send(&refused).await;
+        assert_eq!((refused.status, &*refused.problem()), (406, "encoding-not-accepted"));
+    }
+    let again = shop.send(&zipping()).await;
+    assert_eq!((again.is_replayed(), again.header("content-encoding"), shop.sold()), (true, Some("gzip"), 1));
+    let other = alice("/zipped").header("accept-encoding", "gzip, br");
+    assert!(shop.send(&other).await.is_replayed());
+}
+
+#[tokio::test]
+async fn an_answer_that_broke_off_is_not_said_to_be_delivered() {
+    let shop = Shop::with(layer(&memory()).keep_streamed()).await;
+    let _ = alice("/broken").open(shop.address).await;
+    let again = soon(async {
+        loop {
+            let again = shop.send(&alice("/broken")).await;
+            if again.problem() != "in-flight" {
+                break again;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    });
+    let again = again.await;
+    assert_eq!((again.status, &*again.problem(), shop.sold()), (409, "response-not-kept", 1));
+    assert!(again.text().contains("broke off") && !again.text().contains("delivered"), "{}", again.text());
+}
+
+#[tokio::test]
+async fn what_belongs_to_one_request_is_not_replayed() {
+    let shop = Shop::new().await;
+    let (first, again) = (shop.send(&alice("/numbered")).await, shop.send(&alice("/numbered")).await);
+    for name in ["x-request-id", "ratelimit-remaining", "server-timing"] {
+        assert_eq!((first.all(name).len(), again.all(name).len()), (1, 0), "{name}");
+    }
+    assert_eq!((again.header("x-order"), again.is_replayed()), (Some("1"), true));
 }

@@ -118,6 +118,9 @@ pub(crate) fn routes() -> Router<Arc<Till>> {
         .route("/body/{kind}", post(body))
         .route("/stream", post(stream))
         .route("/broken", post(broken))
+        .route("/cut", post(cut))
+        .route("/zipped", post(zipped))
+        .route("/numbered", post(numbered))
         .route("/throw", post(throw))
         .route("/slow-throw", post(slow_throw))
         .route("/big/{bytes}", post(big))
@@ -193,6 +196,30 @@ async fn broken(State(till): Counted) -> Response {
     till.sell();
     let pieces = [Ok("it begins"), Err(std::io::Error::other("and breaks off"))];
     Body::from_stream(futures_lite::stream::iter(pieces)).into_response()
+}
+
+/// It says a length, and breaks off before it.
+async fn cut(state: Counted) -> Response {
+    let mut response = broken(state).await;
+    response.headers_mut().insert("content-length", HeaderValue::from_static("100"));
+    response
+}
+
+/// As a compression inside the layer answers.
+async fn zipped(State(till): Counted, headers: HeaderMap) -> Response {
+    let text = till.sell().to_string();
+    let mut response = format!("zipped {text}").into_response();
+    if headers.get("accept-encoding").is_some_and(|accepted| accepted == "gzip") {
+        response.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// With what belongs to one request alone.
+async fn numbered(State(till): Counted) -> impl IntoResponse {
+    let number = till.sell().to_string();
+    let own = [("x-request-id", number.clone()), ("ratelimit-remaining", "9".into()), ("server-timing", "db".into())];
+    (own, [("x-order", number)])
 }
 
 async fn throw(State(till): Counted) -> String {

@@ -24,6 +24,7 @@ async fn worker() {
     match what {
         "serve" => serve(file).await,
         "shut down" => shut_down().await,
+        "uploads" => crate::limits::uploads().await,
         #[cfg(feature = "tracing")]
         "log" => crate::isolation::look_at_the_log().await,
         other => panic!("not a job: {other}"),
@@ -99,8 +100,10 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn start(what: &str) -> Self {
         let ledger = Ledger::new();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["worker::worker", "--exact", "--nocapture"])
+        // Some jobs have more connections than a process may open by default.
+        let mut child = Command::new("sh")
+            .args(["-c", "ulimit -n 8192 2>/dev/null; exec \"$0\" worker::worker --exact --nocapture"])
+            .arg(std::env::current_exe().unwrap())
             .env(JOB, format!("{what}\n{}", ledger.0.display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,5 +1,6 @@
 //! The bodies that go through the layer.
 
+use super::limits::Permit;
 use ::http::HeaderMap;
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
@@ -20,7 +21,8 @@ pub struct RequestBody(Request);
 
 enum Request {
     Passed(UnsyncBoxBody<Bytes, BoxError>),
-    Read(Parts),
+    // Its memory counts until the handler takes it.
+    Read { parts: Parts, memory: Option<Permit> },
 }
 
 /// What is left of a body that was read.
@@ -55,8 +57,8 @@ impl RequestBody {
         Self(Request::Passed(AsBytes { body }.boxed_unsync()))
     }
 
-    pub(super) fn read(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
-        Self(Request::Read(Parts { bytes, trailers }))
+    pub(super) fn read(bytes: Bytes, trailers: Option<HeaderMap>, memory: Option<Permit>) -> Self {
+        Self(Request::Read { parts: Parts { bytes, trailers }, memory })
     }
 }
 
@@ -98,21 +100,24 @@ impl Body for RequestBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.get_mut().0 {
             Request::Passed(body) => Pin::new(body).poll_frame(cx),
-            Request::Read(parts) => Poll::Ready(parts.next()),
+            Request::Read { parts, memory } => {
+                *memory = None;
+                Poll::Ready(parts.next())
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Request::Passed(body) => body.is_end_stream(),
-            Request::Read(parts) => parts.is_end(),
+            Request::Read { parts, .. } => parts.is_end(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Request::Passed(body) => body.size_hint(),
-            Request::Read(parts) => parts.size(),
+            Request::Read { parts, .. } => parts.size(),
         }
     }
 }
@@ -256,7 +261,7 @@ mod tests {
         let bytes = || Bytes::from_static(b"abc");
         assert_eq!(all(Replayed::whole(bytes(), None)), (Some(3), bytes(), false));
         assert_eq!(all(Replayed::whole(bytes(), trailers())), (Some(3), bytes(), true));
-        assert_eq!(all(RequestBody::read(bytes(), trailers())), (Some(3), bytes(), true));
+        assert_eq!(all(RequestBody::read(bytes(), trailers(), None)), (Some(3), bytes(), true));
         assert_eq!(all(RequestBody::passed(Full::new(bytes()))), (Some(3), bytes(), false));
         assert_eq!(all(Replayed::passed(Full::new(bytes()))), (Some(3), bytes(), false));
         let rest = Box::pin(Full::from("def"));
@@ -266,7 +271,7 @@ mod tests {
     #[test]
     fn what_is_empty_is_known_to_be() {
         assert!(Replayed::whole(Bytes::new(), None).is_end_stream());
-        assert!(RequestBody::read(Bytes::new(), None).is_end_stream());
+        assert!(RequestBody::read(Bytes::new(), None, None).is_end_stream());
         assert!(!Replayed::whole(Bytes::new(), Some(HeaderMap::new())).is_end_stream());
         assert!(!Replayed::rest(Bytes::new(), Box::pin(Full::from("d"))).is_end_stream());
     }

@@ -2,9 +2,10 @@
 
 use super::key::IdempotencyKey;
 use crate::key::{Piece, Text, ToKey, hexadecimal};
-use ::http::header::{HeaderName, HeaderValue};
+use ::http::header::{AUTHORIZATION, HeaderName, PROXY_AUTHORIZATION};
 use ::http::request::Parts;
 use hmac_sha256::Hash as Sha256;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,7 +41,8 @@ pub(super) enum Unknown {
 impl Caller {
     /// Whoever sends the same values of this header, such as `authorization`; records hold their SHA-256 only.
     ///
-    /// A request without it is refused with 400. Take [`extension`](Self::extension) where credentials are renewed: a
+    /// The scheme of `authorization` has no case (`bearer x` is `Bearer x`). A request without the header, or with an empty
+    /// one, is refused with 400. Take [`extension`](Self::extension) where credentials are renewed: a
     /// client that comes back with a fresh token would be somebody else, and its request would run again.
     ///
     /// # Panics
@@ -96,6 +98,11 @@ impl Caller {
         Self { kind: "shared", who: Who::Everybody }
     }
 
+    /// Whether there is one caller only.
+    pub(super) fn is_everybody(&self) -> bool {
+        matches!(self.who, Who::Everybody)
+    }
+
     /// Who sent a request.
     pub(super) fn of(&self, parts: &Parts) -> Result<String, Unknown> {
         match &self.who {
@@ -117,17 +124,40 @@ fn named(value: &(impl ToKey + ?Sized)) -> Option<String> {
     Some(key.with_bytes(|text| String::from_utf8_lossy(text).into_owned()))
 }
 
-/// A digest of a header, each part with its length before it.
+/// A digest of a header, each part with its length before it; nothing where no value has anything in it.
 fn digest(name: &HeaderName, parts: &Parts) -> Option<String> {
-    let mut values = parts.headers.get_all(name).iter().peekable();
-    values.peek()?;
+    let values = || parts.headers.get_all(name).iter().map(|value| value.as_bytes().trim_ascii());
+    if values().all(<[u8]>::is_empty) {
+        return None;
+    }
     let mut digest = Sha256::new();
-    let name = name.as_str().as_bytes();
-    for part in [name].into_iter().chain(values.map(HeaderValue::as_bytes)) {
+    let mut add = |part: &[u8]| {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
+    };
+    add(name.as_str().as_bytes());
+    for value in values() {
+        if name == AUTHORIZATION || name == PROXY_AUTHORIZATION {
+            add(&credentials(value));
+        } else {
+            add(value);
+        }
     }
     Some(hexadecimal(&digest.finalize()))
+}
+
+/// Credentials in one form: a scheme has no case, and as many spaces after it as its sender likes (RFC 9110, 11.4).
+fn credentials(value: &[u8]) -> Cow<'_, [u8]> {
+    let Some(end) = value.iter().position(u8::is_ascii_whitespace) else { return value.into() };
+    let (scheme, rest) = value.split_at(end);
+    let mut one = scheme.to_ascii_lowercase();
+    // As it is mostly written: `Bearer`.
+    if let Some(first) = one.first_mut() {
+        first.make_ascii_uppercase();
+    }
+    one.push(b' ');
+    one.extend_from_slice(rest.trim_ascii());
+    one.into()
 }
 
 impl fmt::Debug for Caller {
@@ -184,7 +214,24 @@ mod tests {
     }
 
     #[test]
+    fn a_scheme_has_no_case_and_a_token_has() {
+        let of =
+            |name: &'static str, value: &str| Caller::header(name).of(&parts(|request| request.header(name, value)));
+        for same in ["bearer tok", "BEARER  tok", "Bearer\ttok", " Bearer tok "] {
+            assert_eq!(of("authorization", same), of("authorization", "Bearer tok"), "{same}");
+        }
+        for other in ["Bearer TOK", "Bearer to k", "Basic tok", "Bearertok"] {
+            assert_ne!(of("authorization", other), of("authorization", "Bearer tok"), "{other}");
+        }
+        assert_ne!(of("x-tenant", "a b"), of("x-tenant", "A b"));
+    }
+
+    #[test]
     fn nobody_is_nobody() {
+        for values in [&[""][..], &["  "], &["", "\t"]] {
+            let request = parts(|request| values.iter().fold(request, |request, value| request.header("x", *value)));
+            assert_eq!(Caller::header("x").of(&request), Err(Unknown::Header), "{values:?}");
+        }
         let request = parts(|request| request.extension(String::new()));
         assert_eq!(Caller::extension::<u64>().of(&request), Err(Unknown::Server));
         assert_eq!(Caller::extension::<String>().of(&request), Err(Unknown::Server));

@@ -4,10 +4,11 @@ use super::headers::{REPLAYED, TRUE};
 use super::key::{IDEMPOTENCY_KEY, IdempotencyKey};
 use super::problem::{Problem, ProblemKind};
 use crate::observe::How;
+use ::http::Uri;
 use ::http::header::{CACHE_CONTROL, HeaderValue};
 use ::http::request::Parts;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri};
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use std::convert::Infallible;
 
@@ -54,6 +55,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         Self::into_response::<Body>(self)
     }
+}
+
+/// What the client asked for, before a nested router took its prefix away.
+pub(super) fn original_uri(parts: &Parts) -> &Uri {
+    parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0)
 }
 
 /// Where a call was answered by an earlier one, its response says so: `Idempotent-Replayed: true` and

@@ -13,7 +13,7 @@ pub(super) const TRUE: HeaderValue = HeaderValue::from_static("true");
 pub(super) const FALSE: HeaderValue = HeaderValue::from_static("false");
 
 /// Never kept: they belong to the connection, to the moment or to the one who asked, or are made anew.
-const NEVER: [HeaderName; 20] = [
+const NEVER: [HeaderName; 25] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -34,7 +34,20 @@ const NEVER: [HeaderName; 20] = [
     HeaderName::from_static("authentication-info"),
     HeaderName::from_static("proxy-authentication-info"),
     REPLAYED,
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("request-id"),
+    HeaderName::from_static("x-correlation-id"),
+    HeaderName::from_static("traceresponse"),
+    HeaderName::from_static("server-timing"),
 ];
+
+/// How the names begin of headers that tell what the one who asked has left.
+const NEVER_BEGINNING: [&str; 3] = ["ratelimit", "x-ratelimit", "x-rate-limit"];
+
+/// Whether a header is one answer's own.
+fn is_own(name: &HeaderName) -> bool {
+    NEVER.contains(name) || NEVER_BEGINNING.iter().any(|start| name.as_str().starts_with(start))
+}
 
 /// Which headers are kept, beside those that never are.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +68,7 @@ impl HeadersKept {
                 Self::Only(chosen) => chosen.contains(name),
                 Self::AllBut(left_out) => !left_out.contains(name),
             };
-            is_chosen && !NEVER.contains(name) && !of_the_connection.contains(name)
+            is_chosen && !is_own(name) && !of_the_connection.contains(name)
         };
         let kept = headers.iter().filter(|(name, _)| keeps(name));
         kept.map(|(name, value)| (name.clone(), value.clone())).collect()
@@ -68,10 +81,64 @@ fn named_by_connection(headers: &HeaderMap) -> HashSet<HeaderName> {
     values.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
 }
 
+/// Which encodings of a body a request's sender can read.
+pub(super) struct Accepted {
+    content: Vec<HeaderValue>,
+    grpc: Vec<HeaderValue>,
+}
+
+/// How a gRPC answer says how its message is encoded, and what its client can read.
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+
+impl Accepted {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let all = |name| headers.get_all(name).iter().cloned().collect();
+        Self { content: all(header::ACCEPT_ENCODING), grpc: all(GRPC_ACCEPT_ENCODING) }
+    }
+
+    /// Whether a response with this header can be read.
+    pub(super) fn reads(&self, name: &HeaderName, value: &HeaderValue) -> bool {
+        let accepted = if name == header::CONTENT_ENCODING {
+            &self.content
+        } else if name == GRPC_ENCODING {
+            &self.grpc
+        } else {
+            return true;
+        };
+        let codings = items(value);
+        codings.into_iter().all(|coding| is_identity(coding) || accepts(accepted, coding))
+    }
+}
+
+/// The parts of a list, or nothing where it is no text.
+fn items(value: &HeaderValue) -> Vec<&str> {
+    let list = value.to_str().unwrap_or_default().split(',');
+    list.map(str::trim).filter(|item| !item.is_empty()).collect()
+}
+
+fn is_identity(coding: &str) -> bool {
+    coding.eq_ignore_ascii_case("identity")
+}
+
+/// Whether one of the lists names the coding, or all, with a weight above zero. No list names nothing: who says nothing
+/// of encodings gets none from those who compress.
+fn accepts(lists: &[HeaderValue], coding: &str) -> bool {
+    let weight = |wanted: &str| {
+        lists.iter().flat_map(items).find_map(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            let is_it = parts.next()?.eq_ignore_ascii_case(wanted);
+            let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+            is_it.then_some(weight)
+        })
+    };
+    weight(coding).or_else(|| weight("*")).is_some_and(|weight: f32| weight > 0.0)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::HeadersKept;
-    use ::http::header::{HeaderMap, HeaderName, HeaderValue};
+    use super::{Accepted, HeadersKept};
+    use ::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
     fn kept(which: &HeadersKept, headers: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
         let headers: HeaderMap = headers
@@ -100,11 +167,38 @@ mod tests {
             "trailer",
             "age",
             "idempotent-replayed",
+            "x-request-id",
+            "server-timing",
+            "ratelimit-remaining",
+            "x-ratelimit-limit",
         ] {
             assert_eq!(kept(&all, &[(name, "x")]), [], "{name}");
         }
         let of_the_connection = [("connection", "close, X-Hop"), ("x-hop", "1"), ("etag", "\"1\"")];
         assert_eq!(kept(&all, &of_the_connection), [("etag".into(), "\"1\"".into())]);
+    }
+
+    #[test]
+    fn what_a_client_can_read() {
+        let reads = |accepted: &'static str, coding: &'static str| {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted))]);
+            Accepted::of(&headers).reads(&header::CONTENT_ENCODING, &HeaderValue::from_static(coding))
+        };
+        for (accepted, coding, can) in [
+            ("gzip, br", "gzip", true),
+            ("GZIP;q=0.5", "gzip", true),
+            ("gzip;q=0", "gzip", false),
+            ("*", "br", true),
+            ("*, br; q=0", "br", false),
+            ("deflate", "gzip", false),
+            ("gzip", "gzip, br", false),
+            ("deflate", "identity", true),
+        ] {
+            assert_eq!(reads(accepted, coding), can, "{accepted} {coding}");
+        }
+        let nothing = Accepted::of(&HeaderMap::new());
+        assert!(!nothing.reads(&header::CONTENT_ENCODING, &HeaderValue::from_static("gzip")));
+        assert!(nothing.reads(&header::CONTENT_TYPE, &HeaderValue::from_static("gzip")));
     }
 
     #[test]

@@ -88,8 +88,8 @@ impl<'a> Scan<'a> {
         if self.peek()? == b']' {
             self.step()?;
         } else {
-            loop {
-                self.value(out, depth + 1)?;
+            for at in 0_usize.. {
+                self.element(out, depth, at)?;
                 if self.step()? == b']' {
                     break;
                 }
@@ -97,6 +97,22 @@ impl<'a> Scan<'a> {
             }
         }
         out.push(b']');
+        Some(())
+    }
+
+    fn element(&mut self, out: &mut Vec<u8>, depth: usize, at: usize) -> Option<()> {
+        if self.without.is_empty() {
+            return self.value(out, depth + 1);
+        }
+        let before = out.len();
+        self.path.push(at.to_string());
+        self.value(out, depth + 1)?;
+        if self.without.contains(&self.path) {
+            // Its place stays, so that the others keep theirs; no value of JSON is written like this.
+            out.truncate(before);
+            out.push(b'-');
+        }
+        self.path.pop();
         Some(())
     }
 
@@ -191,5 +207,13 @@ mod tests {
         let body = r#"{"id":1,"sent":"now","meta":{"sent":2,"a/b":3}}"#;
         assert_eq!(same(body, &["/sent", "/meta/a~1b"]).as_deref(), Some(r#"{"id":1,"meta":{"sent":2}}"#));
         assert_eq!(same(r#"{"sent":1}"#, &["/sent"]).as_deref(), Some("{}"));
+    }
+
+    #[test]
+    fn an_element_is_named_by_its_index() {
+        let body = r#"{"x":[{"y":1,"z":2},{"y":3}],"n":[1,2]}"#;
+        assert_eq!(same(body, &["/x/y"]).as_deref(), Some(r#"{"n":[1,2],"x":[{"y":1,"z":2},{"y":3}]}"#));
+        assert_eq!(same(body, &["/x/0/y", "/n/1"]).as_deref(), Some(r#"{"n":[1,-],"x":[{"z":2},{"y":3}]}"#));
+        assert_ne!(same("[1]", &["/0"]), same("[]", &["/0"]));
     }
 }

@@ -1,5 +1,6 @@
 //! Whether a response is kept: for those who ask again, as a tombstone, or not at all.
 
+use super::grpc;
 use super::stored::Lost;
 use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use ::http::response::Parts;
@@ -40,16 +41,32 @@ pub(super) enum Keeps {
     By(Arc<dyn Fn(&Parts) -> bool + Send + Sync>),
 }
 
-/// Whether a status is an answer, and not a request to come back: below 500, but not 408, 425 and 429.
+/// Whether a status is an answer, and not a request to come back: below 500, but not those that pass.
 fn is_final(status: StatusCode) -> bool {
-    !status.is_server_error()
-        && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
+    !status.is_server_error() && !PASSING.contains(&status)
 }
+
+/// Below 500, and still a request to come back: with credentials, by another connection, later.
+const PASSING: [StatusCode; 7] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::MISDIRECTED_REQUEST,
+    StatusCode::LOCKED,
+    StatusCode::TOO_EARLY,
+    StatusCode::TOO_MANY_REQUESTS,
+];
 
 impl Keeps {
     /// Whether a response is kept. What the handler said about it is taken away.
     pub(super) fn keeps(&self, parts: &mut Parts) -> bool {
-        match said(&mut parts.extensions, &mut parts.headers) {
+        let said = said(&mut parts.extensions, &mut parts.headers);
+        self.decide(said, parts)
+    }
+
+    /// Whether a response is kept about which the handler said this.
+    pub(super) fn decide(&self, said: Option<Keeping>, parts: &Parts) -> bool {
+        match said {
             Some(Keeping::Keep) => true,
             Some(Keeping::Release) => false,
             None => match self {
@@ -58,9 +75,23 @@ impl Keeps {
             },
         }
     }
+
+    /// The same for an answer of gRPC that was read to its end, by its code.
+    pub(super) fn decide_by_code(
+        &self,
+        said: Option<Keeping>,
+        parts: &mut Parts,
+        trailers: Option<&HeaderMap>,
+    ) -> bool {
+        grpc::with_code(parts, trailers, |parts| {
+            self.decide(said, parts)
+                && (said.is_some() || matches!(self, Self::By(_)) || grpc::is_final(&parts.headers))
+        })
+    }
 }
 
-fn said(extensions: &mut Extensions, headers: &mut HeaderMap) -> Option<Keeping> {
+/// What the handler said about its response, which is taken away.
+pub(super) fn said(extensions: &mut Extensions, headers: &mut HeaderMap) -> Option<Keeping> {
     let header = headers.remove(KEEP);
     let said = extensions.remove::<Keeping>();
     said.or_else(|| match header?.as_bytes() {
@@ -114,10 +145,10 @@ mod tests {
 
     #[test]
     fn an_answer_is_kept_and_a_request_to_come_back_is_not() {
-        for status in [200, 201, 202, 204, 301, 303, 400, 401, 402, 404, 409, 422, 451] {
+        for status in [200, 201, 202, 204, 301, 303, 400, 402, 403, 404, 409, 412, 422, 451] {
             assert!(Keeps::Final.keeps(&mut parts(status, |response| response)), "{status}");
         }
-        for status in [408, 425, 429, 500, 502, 503, 504, 599] {
+        for status in [401, 407, 408, 421, 423, 425, 429, 500, 502, 503, 504, 599] {
             assert!(!Keeps::Final.keeps(&mut parts(status, |response| response)), "{status}");
         }
     }

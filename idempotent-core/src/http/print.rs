@@ -1,6 +1,7 @@
 //! What must be the same when a key is used again: method, path, query and body.
 
 use super::json;
+use super::multipart;
 use crate::key::Fingerprint;
 use ::http::Uri;
 use ::http::request::Parts;
@@ -20,6 +21,7 @@ enum Of {
     #[default]
     Bytes,
     Json(Arc<[Vec<String>]>),
+    Multipart,
     By(Arc<Taken>),
 }
 
@@ -37,7 +39,8 @@ impl BodyFingerprint {
         Self::json_without::<&str>([])
     }
 
-    /// The same without the members that these JSON pointers name, for what changes from one try to the next.
+    /// The same without what these JSON pointers (RFC 6901) name, for what changes from one try to the next. Inside an
+    /// array a pointer names one element, by its index: `/items/0/note`.
     ///
     /// ```
     /// use idempotently::http::BodyFingerprint;
@@ -48,6 +51,13 @@ impl BodyFingerprint {
     #[must_use]
     pub fn json_without<S: AsRef<str>>(pointers: impl IntoIterator<Item = S>) -> Self {
         Self(Of::Json(pointers.into_iter().map(|pointer| json::pointer(pointer.as_ref())).collect()))
+    }
+
+    /// The parts of a form of `multipart/form-data`, whatever its boundary, which browsers make anew for every try. A body
+    /// that is no such form is compared by its bytes.
+    #[must_use]
+    pub fn multipart() -> Self {
+        Self(Of::Multipart)
     }
 
     /// What the function takes of it; nothing, and the body does not matter.
@@ -63,24 +73,18 @@ impl BodyFingerprint {
                 Some(canonical) => Sha256::hash(&canonical),
                 None => Sha256::hash(body),
             },
+            Of::Multipart => match multipart::canonical(&parts.headers, body) {
+                Some(canonical) => Sha256::hash(&canonical),
+                None => Sha256::hash(body),
+            },
             Of::By(take) => Sha256::hash(&take(parts, body)),
         }
     }
 
     /// The fingerprint of a request.
-    pub(super) fn of(&self, parts: &Parts, body: &[u8]) -> Option<Fingerprint> {
-        let uri = asked_for(parts);
+    pub(super) fn of(&self, parts: &Parts, uri: &Uri, body: &[u8]) -> Option<Fingerprint> {
         Fingerprint::of(&(parts.method.as_str(), uri.path(), uri.query(), self.digest(parts, body)))
     }
-}
-
-/// What the client asked for: axum takes the prefix of a nested router away.
-fn asked_for(parts: &Parts) -> &Uri {
-    #[cfg(feature = "axum")]
-    if let Some(original) = parts.extensions.get::<axum::extract::OriginalUri>() {
-        return &original.0;
-    }
-    &parts.uri
 }
 
 impl fmt::Debug for BodyFingerprint {
@@ -88,6 +92,7 @@ impl fmt::Debug for BodyFingerprint {
         f.write_str(match self.0 {
             Of::Bytes => "BodyFingerprint::bytes",
             Of::Json(_) => "BodyFingerprint::json",
+            Of::Multipart => "BodyFingerprint::multipart",
             Of::By(_) => "BodyFingerprint::by",
         })
     }
@@ -106,7 +111,7 @@ mod tests {
     }
 
     fn print(of: &BodyFingerprint, parts: &Parts, body: &[u8]) -> String {
-        of.of(parts, body).and_then(Print::digest).map(|digest| hexadecimal(&digest)).unwrap_or_default()
+        of.of(parts, &parts.uri, body).and_then(Print::digest).map(|digest| hexadecimal(&digest)).unwrap_or_default()
     }
 
     /// **A changed line is a breaking change**: what is sent again after an update would be refused.

@@ -2,6 +2,7 @@
 
 use super::caller::Unknown;
 use super::key::InvalidKey;
+use super::stored::Lost;
 use crate::error::{Error, ErrorKind};
 use ::http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderValue, LINK, RETRY_AFTER};
 use ::http::{Response, StatusCode};
@@ -29,111 +30,124 @@ pub enum ProblemKind {
     CallerUnknown,
     /// 400: the request's body broke off.
     RequestUnreadable,
+    /// 406: the answer is kept in an encoding that the request does not accept.
+    EncodingNotAccepted,
+    /// 408: the request's body took too long to be sent.
+    UploadTimedOut,
     /// 409 with `Retry-After`: the first request with this key is still being worked on.
     InFlight,
     /// 409: an earlier request ended without an answer, and is not run again.
     Interrupted,
-    /// 409: the request was executed, and its response could not be kept.
+    /// 409: the request was executed, and its response could not be kept; 500 where it cannot be read.
     ResponseNotKept,
     /// 413: the request's body is over the cap.
     RequestTooLarge,
     /// 422: the key was used for another request.
     KeyReused,
-    /// 500: the service is set up wrongly, or a record cannot be read.
+    /// 500: the service is set up wrongly.
     Misconfigured,
     /// 503 with `Retry-After`: too many requests with keys are being worked on.
     Overloaded,
     /// 503 with `Retry-After`: the records cannot be reached, so nothing was run.
     StoreUnavailable,
+    /// 503 with `Retry-After`: the answer of the database was lost, so it is not known whether the request was done.
+    OutcomeUnknown,
 }
 
 impl ProblemKind {
     /// The last part of the problem's `type`: `key-missing`, `in-flight`, …
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        self.says().1
+        self.sent().1
     }
 
-    const fn says(self) -> (StatusCode, &'static str, &'static str, &'static str) {
+    /// Its status, and the last part of its `type`.
+    const fn sent(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::KeyMissing => (StatusCode::BAD_REQUEST, "key-missing"),
+            Self::KeyInvalid => (StatusCode::BAD_REQUEST, "key-invalid"),
+            Self::CallerUnknown => (StatusCode::BAD_REQUEST, "caller-unknown"),
+            Self::RequestUnreadable => (StatusCode::BAD_REQUEST, "request-unreadable"),
+            Self::EncodingNotAccepted => (StatusCode::NOT_ACCEPTABLE, "encoding-not-accepted"),
+            Self::UploadTimedOut => (StatusCode::REQUEST_TIMEOUT, "upload-timed-out"),
+            Self::InFlight => (StatusCode::CONFLICT, "in-flight"),
+            Self::Interrupted => (StatusCode::CONFLICT, "interrupted"),
+            Self::ResponseNotKept => (StatusCode::CONFLICT, "response-not-kept"),
+            Self::RequestTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request-too-large"),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused"),
+            Self::Misconfigured => (StatusCode::INTERNAL_SERVER_ERROR, "misconfigured"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::StoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
+            Self::OutcomeUnknown => (StatusCode::SERVICE_UNAVAILABLE, "outcome-unknown"),
+        }
+    }
+
+    /// Its title, and what happened and what to do.
+    const fn says(self) -> (&'static str, &'static str) {
         match self {
             Self::KeyMissing => (
-                StatusCode::BAD_REQUEST,
-                "key-missing",
                 "Idempotency-Key is missing",
                 "This operation needs a key: send a new, unique one with each new request, and the same one when you send a request again.",
             ),
             Self::KeyInvalid => (
-                StatusCode::BAD_REQUEST,
-                "key-invalid",
                 "Idempotency-Key is invalid",
                 "Send one key of 1 to 255 visible ASCII characters, such as a UUID, bare or in quotes.",
             ),
             Self::CallerUnknown => (
-                StatusCode::BAD_REQUEST,
-                "caller-unknown",
                 "The caller is not known",
                 "A key belongs to whoever sends it, and this request does not say who that is.",
             ),
-            Self::RequestUnreadable => (
-                StatusCode::BAD_REQUEST,
-                "request-unreadable",
-                "The request broke off",
-                "Nothing was done. Send the request again with the same key.",
+            Self::RequestUnreadable => {
+                ("The request broke off", "Nothing was done. Send the request again with the same key.")
+            }
+            Self::EncodingNotAccepted => (
+                "The answer is kept in an encoding that the request does not accept",
+                "The request was executed, once. Send it again with the same key and the Accept-Encoding of the first try.",
             ),
+            Self::UploadTimedOut => {
+                ("The request took too long to be sent", "Nothing was done. Send the request again with the same key.")
+            }
             Self::InFlight => (
-                StatusCode::CONFLICT,
-                "in-flight",
                 "A request is outstanding for this Idempotency-Key",
                 "The first request with this key is still being worked on. Send it again later, with the same key, for its answer.",
             ),
             Self::Interrupted => (
-                StatusCode::CONFLICT,
-                "interrupted",
                 "An earlier request with this Idempotency-Key was interrupted",
                 "It may or may not have had its effect, and is not run again. Look at what it did before you use a new key.",
             ),
             Self::ResponseNotKept => (
-                StatusCode::CONFLICT,
-                "response-not-kept",
                 "The answer to this Idempotency-Key was not kept",
                 "The request was executed, once, and its response was delivered but could not be kept. Do not send it again with a new key.",
             ),
-            Self::RequestTooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "request-too-large",
-                "The request is too large",
-                "Nothing was done: the body is larger than this operation accepts.",
-            ),
+            Self::RequestTooLarge => {
+                ("The request is too large", "Nothing was done: the body is larger than this operation accepts.")
+            }
             Self::KeyReused => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "key-reused",
                 "Idempotency-Key is already used",
                 "The key was used before for a different request. Use a new key for a new request.",
             ),
             Self::Misconfigured => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "misconfigured",
                 "The request cannot be protected",
                 "Nothing was done. The service cannot tell requests that are sent again, so it refuses them.",
             ),
             Self::Overloaded => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "overloaded",
                 "Too many requests are being worked on",
                 "Nothing was done. Send the request again later, with the same key.",
             ),
             Self::StoreUnavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "store-unavailable",
                 "The records of requests cannot be reached",
                 "Nothing was done. Send the request again later, with the same key.",
+            ),
+            Self::OutcomeUnknown => (
+                "It is not known whether the request was done",
+                "It is not known whether it was done. Send it again with the same key to find out, and not with a new one.",
             ),
         }
     }
 
     /// Whether the same request can succeed later, so that the client is told when.
     const fn is_passing(self) -> bool {
-        matches!(self, Self::InFlight | Self::Overloaded | Self::StoreUnavailable)
+        matches!(self, Self::InFlight | Self::Overloaded | Self::StoreUnavailable | Self::OutcomeUnknown)
     }
 }
 
@@ -177,7 +191,7 @@ impl Problem {
     /// The problem as the layer tells it unless it is told otherwise.
     #[must_use]
     pub fn new(kind: ProblemKind) -> Self {
-        let (status, _, title, detail) = kind.says();
+        let ((status, _), (title, detail)) = (kind.sent(), kind.says());
         Self {
             kind,
             status,
@@ -236,9 +250,19 @@ impl Problem {
         self
     }
 
-    /// Whether the client is told when to come back.
-    pub(super) fn comes_back(&self) -> bool {
-        self.retry_after.is_some()
+    /// When the client is to come back, where it is.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// What happened, and what to do.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Its `type`.
+    pub(super) fn uri(&self) -> &str {
+        &self.uri
     }
 
     /// The same, explained elsewhere.
@@ -248,8 +272,28 @@ impl Problem {
     }
 
     /// What is left of an answer that was not kept.
-    pub(super) fn not_kept(status: StatusCode) -> Self {
-        Self { original_status: Some(status), ..Self::new(ProblemKind::ResponseNotKept) }
+    pub(super) fn not_kept(status: StatusCode, lost: Lost) -> Self {
+        let problem = Self { original_status: Some(status), ..Self::new(ProblemKind::ResponseNotKept) };
+        match lost {
+            Lost::TooLarge | Lost::Streamed => problem,
+            Lost::Broken => problem.with_detail(
+                "The request was executed, once, and its response broke off before it was complete. Do not send it again with a new key.",
+            ),
+        }
+    }
+
+    /// It was executed, and its record is not one that this version reads.
+    fn unreadable_record() -> Self {
+        Self::new(ProblemKind::ResponseNotKept).with_status(StatusCode::INTERNAL_SERVER_ERROR).with_detail(
+            "The request was executed, and the record of its answer cannot be read here. Do not send it again with a new key.",
+        )
+    }
+
+    /// A handler needs a runtime, which may have ended under it.
+    fn runtime_ended() -> Self {
+        Self::new(ProblemKind::Misconfigured).with_detail(
+            "The service could not work on the request to its end, and it is not known whether it was done. Send it again later, with the same key.",
+        )
     }
 
     /// The response, with any body that can be made of text.
@@ -276,7 +320,7 @@ impl Problem {
         }
         if let Some(span) = self.retry_after {
             // Whole seconds, and never zero: that would ask for a storm.
-            let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+            let seconds = span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0));
             headers.insert(RETRY_AFTER, seconds.max(1).into());
         }
         response
@@ -304,13 +348,14 @@ impl From<&Error> for Problem {
             ErrorKind::Interrupted => ProblemKind::Interrupted,
             ErrorKind::OutcomeLost => ProblemKind::ResponseNotKept,
             ErrorKind::Full => ProblemKind::Overloaded,
-            ErrorKind::Store | ErrorKind::Contended | ErrorKind::OutcomeUnknown => ProblemKind::StoreUnavailable,
+            ErrorKind::Store | ErrorKind::Contended => ProblemKind::StoreUnavailable,
+            ErrorKind::OutcomeUnknown => ProblemKind::OutcomeUnknown,
+            ErrorKind::Codec => return Self::unreadable_record(),
+            ErrorKind::NoRuntime => return Self::runtime_ended(),
             ErrorKind::Reentrant
             | ErrorKind::NoStore
             | ErrorKind::NoTransaction
             | ErrorKind::Aborted
-            | ErrorKind::Codec
-            | ErrorKind::NoRuntime
             | ErrorKind::Misdeclared => ProblemKind::Misconfigured,
         })
     }
@@ -321,7 +366,7 @@ impl From<InvalidKey> for Problem {
         Self::new(ProblemKind::KeyInvalid).with_detail(format!(
             "The key cannot be used: {}. {}",
             error.why(),
-            ProblemKind::KeyInvalid.says().3
+            ProblemKind::KeyInvalid.says().1
         ))
     }
 }
@@ -388,6 +433,8 @@ mod tests {
             (ErrorKind::Full, 503, true),
             (ErrorKind::NoStore, 500, false),
             (ErrorKind::Codec, 500, false),
+            (ErrorKind::OutcomeUnknown, 503, true),
+            (ErrorKind::NoRuntime, 500, false),
         ] {
             let error = Error::new(error, "shop");
             let response = Problem::from(&error).into_response::<String>();
@@ -397,6 +444,30 @@ mod tests {
             );
             assert!(!comes_back || error.is_retryable(), "{error}");
         }
+    }
+
+    /// A client that believes it sends a new key, and what was done is done twice.
+    #[test]
+    fn nothing_was_done_is_said_only_where_it_is_so() {
+        for (error, kind) in [
+            (ErrorKind::OutcomeUnknown, ProblemKind::OutcomeUnknown),
+            (ErrorKind::Codec, ProblemKind::ResponseNotKept),
+            (ErrorKind::NoRuntime, ProblemKind::Misconfigured),
+            (ErrorKind::OutcomeLost, ProblemKind::ResponseNotKept),
+            (ErrorKind::Interrupted, ProblemKind::Interrupted),
+            (ErrorKind::LeaseLost, ProblemKind::InFlight),
+        ] {
+            let problem = Problem::from(Error::new(error, "shop"));
+            assert_eq!(problem.kind(), kind);
+            let body = problem.into_response::<String>().into_body();
+            assert!(!body.contains("Nothing was done"), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_pause_too_long_to_count_is_the_longest() {
+        let problem = Problem::new(ProblemKind::InFlight).with_retry_after(Some(Duration::MAX));
+        assert_eq!(problem.into_response::<String>().headers()["retry-after"], u64::MAX.to_string());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::body::RequestBody;
 use super::caller::Caller;
+use super::grpc;
 use super::headers::HeadersKept;
 use super::keeping::Keeps;
 use super::key::IDEMPOTENCY_KEY;
@@ -10,10 +11,12 @@ use super::problem::{Problem, RETRY};
 use super::service::IdempotencyLayer;
 use crate::lease::SharedStore;
 use crate::policy::{Durable, InFlight, OnInterruption, Policy, Retention};
-use ::http::Method;
 use ::http::header::HeaderName;
+use ::http::request::Parts as RequestParts;
 use ::http::response::Parts;
+use ::http::{Method, Response, Uri};
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +24,18 @@ const MEBIBYTE: usize = 1024 * 1024;
 
 /// What the layer does to a problem before it is sent.
 type Telling = dyn Fn(Problem) -> Problem + Send + Sync;
+
+/// A handler at work, as [`Builder::around`] gets it. It is to be awaited to its end.
+pub type HandlerFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What is done to a handler's future before it runs.
+pub(super) type Enter = Box<dyn FnOnce(HandlerFuture) -> HandlerFuture + Send>;
+
+/// What captures the surroundings of a request.
+pub(super) type Around = dyn Fn(&RequestParts) -> Enter + Send + Sync;
+
+/// How long a client may take to send its body, unless told otherwise.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Everything that was chosen.
 pub(super) struct Settings {
@@ -38,19 +53,31 @@ pub(super) struct Settings {
     pub(super) max_request: usize,
     pub(super) max_response: usize,
     pub(super) max_in_flight: usize,
+    pub(super) max_in_flight_per_caller: Option<usize>,
+    pub(super) max_buffered_bytes: usize,
+    pub(super) upload_timeout: Option<Duration>,
+    pub(super) around: Option<Arc<Around>>,
+    /// The address that counts as the one that was asked for.
+    pub(super) uri: fn(&RequestParts) -> &Uri,
     retry_after: Duration,
     docs: Option<String>,
     telling: Option<Arc<Telling>>,
 }
 
 impl Settings {
+    /// What a client gets that is refused, in the words of its protocol.
+    pub(super) fn refuse<B: From<String>>(&self, problem: Problem, is_grpc: bool) -> Response<B> {
+        let problem = self.tell(problem);
+        if is_grpc { grpc::refusal(&problem) } else { problem.into_response() }
+    }
+
     /// A problem as this layer tells it.
-    pub(super) fn tell(&self, problem: Problem) -> Problem {
+    fn tell(&self, problem: Problem) -> Problem {
         let mut problem = match &self.docs {
             Some(docs) => problem.documented_at(docs),
             None => problem,
         };
-        if problem.comes_back() {
+        if problem.retry_after().is_some() {
             problem = problem.with_retry_after(Some(self.retry_after));
         }
         match &self.telling {
@@ -86,6 +113,11 @@ impl Builder {
                 max_request: MEBIBYTE,
                 max_response: MEBIBYTE,
                 max_in_flight: 1024,
+                max_in_flight_per_caller: None,
+                max_buffered_bytes: 48 * MEBIBYTE,
+                upload_timeout: Some(UPLOAD_TIMEOUT),
+                around: None,
+                uri: |parts| &parts.uri,
                 retry_after: RETRY,
                 docs: None,
                 telling: None,
@@ -162,8 +194,13 @@ impl Builder {
         self
     }
 
-    /// Which responses are kept; unless this is said, those with a status below 500, except 408, 425 and 429. The others
-    /// are delivered and free the key. A handler may say otherwise, by [`Keeping`](super::Keeping).
+    /// Which responses are kept; unless this is said, those with a status below 500, except 401, 407, 408, 421, 423,
+    /// 425 and 429. The others are delivered and free the key. A handler may say otherwise, by
+    /// [`Keeping`](super::Keeping).
+    ///
+    /// An answer of gRPC is judged by its code, which the function finds as `grpc-status` among the headers, also where
+    /// it came in the trailers. Unless this is said, these are not kept: `CANCELLED`, `UNKNOWN`, `DEADLINE_EXCEEDED`,
+    /// `RESOURCE_EXHAUSTED`, `ABORTED`, `INTERNAL`, `UNAVAILABLE`, `UNAUTHENTICATED`.
     pub fn keep(mut self, keeps: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.settings.keeps = Keeps::By(Arc::new(keeps));
         self
@@ -171,7 +208,7 @@ impl Builder {
 
     /// Responses whose length is not known beforehand are read to their end, or to the cap, before they are delivered,
     /// and kept. Unless this is said they are delivered as they come and not kept, which suits streams without an end.
-    /// Events (`text/event-stream`) always are.
+    /// Events (`text/event-stream`) always are. An answer of gRPC with one message is kept either way.
     pub fn keep_streamed(mut self) -> Self {
         self.settings.keeps_streamed = true;
         self
@@ -209,10 +246,75 @@ impl Builder {
         self
     }
 
-    /// The most requests with a key that are worked on at once; 1024 unless this is said. Further ones are refused with
-    /// 503, before their body is read or the store is asked.
+    /// The most handlers of requests with a key that run at once; 1024 unless this is said. As many requests more may be
+    /// sending their body, and as many may wait for an answer. Further ones are refused with 503; an answer that is kept
+    /// is found all the same.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.settings.max_in_flight = requests;
+        self
+    }
+
+    /// The same for each caller, so that one does not take the places of the others; unless this is said a quarter of
+    /// [`max_in_flight`](Self::max_in_flight), and at least 8. It has no effect for [`Caller::shared`].
+    pub fn max_in_flight_per_caller(mut self, requests: usize) -> Self {
+        self.settings.max_in_flight_per_caller = Some(requests);
+        self
+    }
+
+    /// The most memory for bodies of requests with a key that are being sent, or wait for their handler, in bytes; 48 MiB
+    /// unless this is said. One caller has a quarter of it, and at least room for one body. A request that needs more is
+    /// refused with 503.
+    pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_buffered_bytes = bytes;
+        self
+    }
+
+    /// How long a client may take to send the body of a request with a key; 30 seconds unless this is said. Then it is
+    /// refused with 408, and its key is as it was. `Duration::MAX` is for ever.
+    pub fn upload_timeout(mut self, longest: Duration) -> Self {
+        self.settings.upload_timeout = Some(longest);
+        self
+    }
+
+    /// Runs the handlers of requests with a key inside of something, such as the scope of a task-local.
+    ///
+    /// These handlers run in a task of their own, so that a client that hangs up does not stop them. What belongs to the
+    /// task of the connection is not there, unless it is taken along: the function is called in that task, with the
+    /// head of the request, and what it returns goes around the handler in the other one.
+    ///
+    /// ```
+    /// use idempotently::http::{Caller, HandlerFuture, IdempotencyLayer};
+    ///
+    /// tokio::task_local! {
+    ///     static USER: String;
+    /// }
+    ///
+    /// let layer = IdempotencyLayer::builder(Caller::header("authorization"))
+    ///     .around(|_request| {
+    ///         let user = USER.get();
+    ///         move |handler: HandlerFuture| Box::pin(USER.scope(user, handler)) as HandlerFuture
+    ///     })
+    ///     .build();
+    /// # let _ = layer;
+    /// ```
+    ///
+    /// A handler whose future is dropped instead of awaited counts as one that did not run: its client gets 500.
+    pub fn around<E>(mut self, capture: impl Fn(&RequestParts) -> E + Send + Sync + 'static) -> Self
+    where
+        E: FnOnce(HandlerFuture) -> HandlerFuture + Send + 'static,
+    {
+        self.settings.around = Some(Arc::new(move |parts| Box::new(capture(parts))));
+        self
+    }
+
+    /// The path that the client asked for counts, also inside a nested router of axum, which takes the prefix away.
+    /// Unless this is said, what counts is the path as this layer sees it.
+    ///
+    /// It changes the fingerprint of requests inside nested routers: a request that was answered before the change is
+    /// refused with 422 when it is sent again after it.
+    #[cfg(feature = "axum")]
+    pub fn original_uri(mut self) -> Self {
+        self.settings.uri = super::extract::original_uri;
         self
     }
 

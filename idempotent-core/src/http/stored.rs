@@ -12,7 +12,8 @@
 //! version.
 
 use super::body::ResponseBody;
-use super::headers::{REPLAYED, TRUE};
+use super::headers::{Accepted, REPLAYED, TRUE};
+use super::problem::{Problem, ProblemKind};
 use ::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use ::http::{Response, StatusCode};
 use base64::Engine;
@@ -72,11 +73,14 @@ impl Stored {
         headers.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() + self.0.body.len()
     }
 
-    /// The answer for who asks again; the status of the lost one where there is none.
-    pub(super) fn replay<B: Body>(&self) -> Result<Response<ResponseBody<B>>, StatusCode> {
+    /// The answer for a client that asks again, or why it gets none.
+    pub(super) fn replay<B: Body>(&self, accepted: &Accepted) -> Result<Response<ResponseBody<B>>, Problem> {
         let contents = &*self.0;
-        if contents.lost.is_some() {
-            return Err(contents.status);
+        if let Some(lost) = contents.lost {
+            return Err(Problem::not_kept(contents.status, lost));
+        }
+        if !contents.headers.iter().all(|(name, value)| accepted.reads(name, value)) {
+            return Err(Problem::new(ProblemKind::EncodingNotAccepted));
         }
         let trailers: HeaderMap = contents.trailers.iter().cloned().collect();
         let body = ResponseBody::whole(contents.body.clone(), Some(trailers).filter(|trailers| !trailers.is_empty()));
@@ -190,6 +194,7 @@ impl<'de> Deserialize<'de> for Stored {
 #[cfg(test)]
 mod tests {
     use super::{Lost, Stored};
+    use crate::http::headers::Accepted;
     use ::http::header::{HeaderMap, HeaderName, HeaderValue};
     use ::http::{Response, StatusCode};
     use bytes::Bytes;
@@ -265,14 +270,22 @@ mod tests {
 
     #[test]
     fn a_replay_says_that_it_is_one() {
-        let replayed = stored(StatusCode::CREATED, &[("cache-control", b"max-age=60")], b"1").replay::<Full<Bytes>>();
+        let replayed =
+            stored(StatusCode::CREATED, &[("cache-control", b"max-age=60")], b"1").replay::<Full<Bytes>>(&anything());
         let response = replayed.unwrap_or_else(|_| unreachable!());
         assert_eq!(response.status(), StatusCode::CREATED);
         let all = |name: &str| response.headers().get_all(name).iter().cloned().collect::<Vec<_>>();
         assert_eq!(all("idempotent-replayed"), ["true"]);
         assert_eq!(all("cache-control"), ["no-store"]);
         let lost: Result<Response<_>, _> =
-            Stored::tombstone(StatusCode::ACCEPTED, Lost::Broken).replay::<Full<Bytes>>();
-        assert!(lost.is_err_and(|status| status == StatusCode::ACCEPTED));
+            Stored::tombstone(StatusCode::ACCEPTED, Lost::Broken).replay::<Full<Bytes>>(&anything());
+        assert!(
+            lost.is_err_and(|problem| problem.into_response::<String>().body().contains("\"original_status\":202"))
+        );
+    }
+
+    /// What a client can read that says nothing about it.
+    fn anything() -> Accepted {
+        Accepted::of(&HeaderMap::new())
     }
 }
