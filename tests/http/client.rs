@@ -8,6 +8,9 @@ use tokio::net::TcpStream;
 /// How long something may take that is not about time.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Between two looks at what tells nobody that it has changed.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// What must come soon.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it does not come")
@@ -101,6 +104,20 @@ impl Ask {
             reply.check_length();
         }
         Some(reply)
+    }
+
+    /// Sends it again until no earlier one with its key is being worked on.
+    pub(crate) async fn send_until_answered(&self, address: SocketAddr) -> Reply {
+        soon(async {
+            loop {
+                let reply = self.send(address).await;
+                if reply.status != 409 || reply.problem() != "in-flight" {
+                    return reply;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        })
+        .await
     }
 
     pub(crate) async fn send(&self, address: SocketAddr) -> Reply {

@@ -159,16 +159,7 @@ async fn handlers_whose_client_is_gone_shut_nobody_out() {
     assert_eq!(shop.send(&loris("/slow", 0).body("it")).await.problem(), "in-flight");
     shop.till.go(16);
     let freed = loris("/slow", 0).body("it");
-    let answer = soon(async {
-        loop {
-            let answer = shop.send(&freed).await;
-            if answer.status != 409 {
-                break answer;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    assert!(answer.await.is_replayed());
+    assert!(freed.send_until_answered(shop.address).await.is_replayed());
 }
 
 #[tokio::test]

@@ -209,16 +209,7 @@ async fn an_answer_in_an_encoding_that_is_not_accepted() {
 async fn an_answer_that_broke_off_is_not_said_to_be_delivered() {
     let shop = Shop::with(layer(&memory()).keep_streamed()).await;
     let _ = alice("/broken").open(shop.address).await;
-    let again = soon(async {
-        loop {
-            let again = shop.send(&alice("/broken")).await;
-            if again.problem() != "in-flight" {
-                break again;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    });
-    let again = again.await;
+    let again = alice("/broken").send_until_answered(shop.address).await;
     assert_eq!((again.status, &*again.problem(), shop.sold()), (409, "response-not-kept", 1));
     assert!(again.text().contains("broke off") && !again.text().contains("delivered"), "{}", again.text());
 }

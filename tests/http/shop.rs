@@ -118,7 +118,6 @@ pub(crate) fn routes() -> Router<Arc<Till>> {
         .route("/body/{kind}", post(body))
         .route("/stream", post(stream))
         .route("/broken", post(broken))
-        .route("/cut", post(cut))
         .route("/zipped", post(zipped))
         .route("/numbered", post(numbered))
         .route("/throw", post(throw))
@@ -196,13 +195,6 @@ async fn broken(State(till): Counted) -> Response {
     till.sell();
     let pieces = [Ok("it begins"), Err(std::io::Error::other("and breaks off"))];
     Body::from_stream(futures_lite::stream::iter(pieces)).into_response()
-}
-
-/// It says a length, and breaks off before it.
-async fn cut(state: Counted) -> Response {
-    let mut response = broken(state).await;
-    response.headers_mut().insert("content-length", HeaderValue::from_static("100"));
-    response
 }
 
 /// As a compression inside the layer answers.

@@ -84,9 +84,10 @@ fn code(problem: &Problem) -> Code {
         // Not `UNAVAILABLE`, which counts against a server that is well.
         ProblemKind::InFlight => Code::Aborted,
         // Not `ALREADY_EXISTS`, which clients that create something take for success.
-        ProblemKind::KeyReused | ProblemKind::Interrupted => Code::FailedPrecondition,
+        ProblemKind::KeyReused | ProblemKind::Interrupted | ProblemKind::EncodingNotAccepted => {
+            Code::FailedPrecondition
+        }
         ProblemKind::ResponseNotKept => Code::DataLoss,
-        ProblemKind::EncodingNotAccepted => Code::FailedPrecondition,
         ProblemKind::RequestTooLarge => Code::ResourceExhausted,
         ProblemKind::Misconfigured => Code::Internal,
         ProblemKind::RequestUnreadable

@@ -270,6 +270,9 @@ mod tests {
         assert!(rest.is_ok_and(|rest| rest == "fg"), "the rest is still there");
     }
 
+    /// One message of gRPC.
+    const ONE: &str = "\0\0\0\0\x02ab";
+
     /// It says a length, and ends or is silent after less.
     struct Short {
         bytes: Option<&'static str>,
@@ -315,7 +318,6 @@ mod tests {
     #[test]
     fn one_message_is_an_answer_and_two_are_a_stream() {
         let pieces = |pieces| block_on(read_unary(Pieces::new(pieces), 100));
-        const ONE: &str = "\0\0\0\0\x02ab";
         assert!(matches!(pieces(&[Some(ONE)]), Read::Whole(bytes, None) if bytes == ONE));
         assert!(matches!(pieces(&[Some("\0\0\0"), Some("\0\x02a"), Some("b")]), Read::Whole(bytes, _) if bytes == ONE));
         assert!(matches!(pieces(&[Some(ONE), Some("\0")]), Read::Streamed(bytes, _) if bytes.len() == 8));

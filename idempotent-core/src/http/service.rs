@@ -77,7 +77,7 @@ impl<B> Clone for IdempotencyLayer<B> {
 
 impl<B> fmt::Debug for IdempotencyLayer<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdempotencyLayer").field("settings", &self.state.settings).finish()
+        f.debug_struct("IdempotencyLayer").field("settings", &self.state.settings).finish_non_exhaustive()
     }
 }
 

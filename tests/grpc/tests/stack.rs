@@ -45,7 +45,7 @@ async fn a_layer_inside_that_insists_on_tonics_body() {
 /// What the page shows is what is compiled here.
 #[test]
 fn the_page_shows_this_stack() {
-    let shown = include_str!("../../docs/http.md");
+    let shown = include_str!("../../../docs/http.md");
     let here = include_str!("stack.rs");
     let of = |text: &str, begin: &str| -> Vec<String> {
         let lines = text.lines().map(str::trim).skip_while(|line| !line.starts_with(begin));
