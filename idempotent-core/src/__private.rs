@@ -1,19 +1,21 @@
 //! What generated code calls. Not public API: it changes in any version.
 
-pub use crate::outcome::Fallible;
+pub use crate::outcome::refusable;
 
 use crate::engine::Deferred;
 use crate::error::Error;
-use crate::key::{Print, ToFingerprint, ToKey};
+use crate::key::{Print, ToFingerprint, ToKey, Writer};
 #[cfg(feature = "durable")]
 use crate::operation::DurableCall;
 use crate::operation::{Call, Identity};
-use crate::outcome::{Keep, KeepAll, KeepIf, KeepOk, KeepUnseen, Plan, Share};
+#[cfg(feature = "durable")]
+use crate::outcome::Storable;
+use crate::outcome::{Judge, Keep, KeepAll, KeepIf, KeepOk, KeepUnseen, Plan, Share, ThreadSafe};
+use crate::policy::{AsRetention, Retention};
 use crate::table::Settled;
 #[cfg(any(feature = "postgres", feature = "sqlx-sqlite"))]
 use crate::transaction::Verbs;
-#[cfg(feature = "durable")]
-use serde::{Serialize, de::DeserializeOwned};
+use std::fmt;
 use std::marker::PhantomData;
 
 /// A body's return type, to choose a plan by.
@@ -35,16 +37,50 @@ pub fn returns_future<F: FnOnce() -> Fut, Fut: Future>(_: &F) -> Returns<Fut::Ou
     Returns(PhantomData)
 }
 
-/// A part of a key: one that is none is reported where it is written, and not only for the whole key.
+/// As [`returns_future`], where the type that the future yields is written.
 #[inline]
-pub fn part<T: ToKey + ?Sized>(part: &T) -> &T {
-    part
+pub fn returns_future_of<R, F: FnOnce() -> Fut, Fut: Future<Output = R>>(_: &F) -> Returns<R> {
+    Returns(PhantomData)
+}
+
+/// A part of a key. One that cannot be a key is reported where it is written, and only there: what is made of it is a key
+/// whatever its type.
+#[inline]
+pub fn part<T: ToKey + ?Sized>(part: &T) -> Part<'_, T> {
+    Part { value: part, write: T::write }
 }
 
 /// A part of a fingerprint; see [`part`].
 #[inline]
-pub fn print_part<T: ToFingerprint + ?Sized>(part: &T) -> &T {
-    part
+pub fn print_part<T: ToFingerprint + ?Sized>(part: &T) -> Part<'_, T> {
+    Part { value: part, write: T::write }
+}
+
+/// A value that was found to be a part.
+pub struct Part<'a, T: ?Sized> {
+    value: &'a T,
+    write: fn(&T, &mut Writer<'_>),
+}
+
+impl<T: ?Sized> ToFingerprint for Part<'_, T> {
+    #[inline]
+    fn write(&self, out: &mut Writer<'_>) {
+        (self.write)(self.value, out);
+    }
+}
+
+impl<T: ?Sized> ToKey for Part<'_, T> {}
+
+impl<T: ?Sized> fmt::Debug for Part<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Part(..)")
+    }
+}
+
+/// The retention of one call, from the expression that was written for it.
+#[inline]
+pub fn retention(time: impl AsRetention) -> Retention {
+    time.into_retention()
 }
 
 impl<T, E: From<Error>> Returns<Result<T, E>> {
@@ -79,17 +115,20 @@ pub struct NotAwaited;
     label = "returns a future behind a name",
     note = "write `async fn`, or spell the type out: `-> impl Future<Output = …>` or `-> Pin<Box<dyn Future<Output = …>>>`"
 )]
-pub trait NotAFuture: Clone {}
+pub trait NotAFuture: Sized {
+    fn made() -> Self;
+}
 
 impl<R: NotAFuture> Keep<R> for NotAwaited {
-    type Kept = R;
+    // What a future is not would only be reported beside the error that counts.
+    type Kept = ();
 
-    fn settle(&self, _: &R) -> Settled<R> {
+    fn settle(&self, _: &R) -> Settled<()> {
         Settled::Released
     }
 
-    fn revive(kept: R) -> R {
-        kept
+    fn revive((): ()) -> R {
+        R::made()
     }
 }
 
@@ -128,29 +167,62 @@ impl<Ret, K> Plan<Ret, K> {
         self.keeping(|_| KeepOk)
     }
 
+    // What is returned is said by its traits alone, so that a bound that does not hold is reported here and not again
+    // where the plan is used.
     #[inline]
-    pub fn keep_all(self) -> Plan<Ret, KeepAll> {
+    pub fn keep_all(self) -> Plan<Ret, impl Keep<Ret, Kept = Ret>>
+    where
+        Ret: ClonedToKeep,
+    {
         self.keeping(|_| KeepAll)
     }
 
     #[inline]
-    pub fn keep_if<F: Fn(&Ret) -> bool>(self, keeps: F) -> Plan<Ret, KeepIf<F>> {
-        self.keeping(|_| KeepIf(keeps))
+    pub fn keep_if<F: Fn(&Ret) -> bool>(self, keeps: F) -> Plan<Ret, KeepIf<Ret, F>> {
+        self.keeping(|_| KeepIf::new(keeps))
     }
 
     #[inline]
-    pub fn share(self) -> Plan<Ret, Share<K>> {
+    pub fn share(self) -> Plan<Ret, impl Keep<Ret, Kept = Ret>>
+    where
+        Ret: ClonedToShare,
+        K: Judge<Ret>,
+    {
         self.keeping(Share)
     }
+}
 
+impl<Ret, F> Plan<Ret, KeepIf<Ret, F>> {
     #[inline]
-    pub fn fallible(self) -> Self
+    pub fn whole(self) -> Plan<Ret, impl Keep<Ret, Kept = Ret> + Judge<Ret>>
     where
-        Ret: Fallible,
+        Ret: ClonedToKeep,
     {
-        Self::returning(self.keep)
+        self
     }
 }
+
+/// An outcome of which all is kept, the error of a `Result` too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not `Clone + Send + Sync + 'static`, and `keep = all` or a predicate keeps the error, too",
+    label = "cannot be kept whole",
+    note = "give the error type what it lacks, put it into an `Arc`, or leave `keep` out: then only the `Ok` is kept"
+)]
+pub trait ClonedToKeep: Clone + ThreadSafe {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Clone + ThreadSafe> ClonedToKeep for R {}
+
+/// An outcome that the callers who waited get, the error of a `Result` too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not `Clone + Send + Sync + 'static`, and `on_failure = share` gives every waiting caller a clone of it",
+    label = "cannot be shared",
+    note = "give the error type what it lacks, put it into an `Arc`, or leave `on_failure` out: then a waiting caller runs next"
+)]
+pub trait ClonedToShare: Clone + ThreadSafe {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Clone + ThreadSafe> ClonedToShare for R {}
 
 #[cfg_attr(not(debug_assertions), inline(always))]
 #[track_caller]
@@ -158,7 +230,6 @@ pub fn run<Ret, P, K, F>(call: Call<'_, P>, plan: Plan<Ret, K>, body: F) -> Ret
 where
     P: Print,
     K: Keep<Ret>,
-    K::Kept: Clone + Send + Sync + 'static,
     F: FnOnce() -> Ret,
 {
     call.run_as(Identity::of_body::<F>(), plan, body)
@@ -170,7 +241,6 @@ pub fn run_async<Ret, P, K, Fut>(call: Call<'_, P>, plan: Plan<Ret, K>, body: Fu
 where
     P: Print,
     K: Keep<Ret>,
-    K::Kept: Clone + Send + Sync + 'static,
     Fut: Future<Output = Ret>,
 {
     call.run_async_as(Identity::of_body::<Fut>(), plan, body)
@@ -183,7 +253,6 @@ pub fn run_future<Ret, P, K, F, Fut>(call: Call<'_, P>, plan: Plan<Ret, K>, body
 where
     P: Print,
     K: Keep<Ret>,
-    K::Kept: Clone + Send + Sync + 'static,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
@@ -239,7 +308,7 @@ pub fn run_durable<Ret, P, K, F>(call: DurableCall<'_, P>, plan: Plan<Ret, K>, b
 where
     P: Print,
     K: Keep<Ret>,
-    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    K::Kept: Storable,
     F: FnOnce() -> Ret,
 {
     call.run_as(of_records::<Ret, P, K>(), plan, body)
@@ -254,7 +323,7 @@ pub fn run_durable_async<Ret, P, K, Fut>(
 where
     P: Print,
     K: Keep<Ret>,
-    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    K::Kept: Storable,
     Fut: Future<Output = Ret>,
 {
     call.run_async_as(of_records::<Ret, P, K>(), plan, body)
@@ -270,7 +339,7 @@ pub fn run_durable_future<Ret, P, K, F, Fut>(
 where
     P: Print,
     K: Keep<Ret>,
-    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    K::Kept: Storable,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Ret>,
 {
@@ -288,7 +357,7 @@ where
     P: Print,
     K: Keep<Ret>,
     K: Send + 'static,
-    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    K::Kept: Storable,
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
 {
@@ -306,7 +375,7 @@ where
     P: Print,
     K: Keep<Ret>,
     K: Send + 'static,
-    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    K::Kept: Storable,
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Ret> + Send + 'static,
     Ret: Send + 'static,
@@ -333,9 +402,9 @@ pub fn begin<Ret, P, K>(
 ) -> impl Future<Output = Begun<Ret, K>>
 where
     P: Print,
-    Ret: Fallible,
+    Ret: refusable::ByTransaction,
     K: Keep<Ret>,
-    K::Kept: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
+    K::Kept: Storable,
 {
     call.begin_as(plan, transaction)
 }

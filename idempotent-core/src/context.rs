@@ -312,7 +312,8 @@ impl Execution {
     /// scope, the key and `system`, and give none of them away.
     ///
     /// Give the operation a `scope`: without one it is the function's path, and the key changes when the function is
-    /// renamed or moved.
+    /// renamed or moved. Two functions can also have one path, and so one key here: those of one name in two blocks of one
+    /// function, and a generic function that is called with two closures.
     ///
     /// They are the first half of the SHA-256 of `idempotently/1`, `system`, the scope and the key's text, each after
     /// its length in bytes; this is frozen per major version.

@@ -1,7 +1,11 @@
 //! What a function's return value is to its record: what is kept of it, and how it says that a call was refused.
 
+pub mod refusable;
+
 use crate::error::Error;
 use crate::table::Settled;
+#[cfg(feature = "durable")]
+use serde::{Serialize, de::DeserializeOwned};
 
 /// What is kept of a return value of type `R`.
 #[diagnostic::on_unimplemented(
@@ -11,7 +15,7 @@ use crate::table::Settled;
 )]
 pub trait Keep<R> {
     /// What the record holds.
-    type Kept;
+    type Kept: Clone + ThreadSafe;
     /// Decides about an outcome.
     fn settle(&self, outcome: &R) -> Settled<Self::Kept>;
     /// Makes an answer from a record.
@@ -22,6 +26,33 @@ pub trait Keep<R> {
         None
     }
 }
+
+/// What a record can hold beside `Clone`: it is read by every thread, for as long as the record stands.
+///
+/// One trait, so that a type which is neither `Send` nor `Sync` is one error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept: it is not `Send + Sync + 'static`",
+    label = "an outcome is handed to callers in other threads",
+    note = "return a type that is `Clone + Send + Sync + 'static`, such as `Arc` for `Rc` and `Mutex` for `RefCell`; of a `Result` only the `Ok` type is kept",
+    note = "a type parameter needs all of it: `T: Clone + Send + Sync + 'static`"
+)]
+pub trait ThreadSafe: Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> ThreadSafe for T {}
+
+/// What a store can hold.
+#[cfg(feature = "durable")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in a store: it is not `Serialize + DeserializeOwned`",
+    label = "this is written to the store and read again",
+    note = "derive both: `#[derive(serde::Serialize, serde::Deserialize)]`; of a `Result` only the `Ok` type is kept"
+)]
+pub trait Storable: Serialize + DeserializeOwned {}
+
+#[cfg(feature = "durable")]
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Storable for T {}
 
 /// Whether a return value is kept at all; the part of [`Keep`] that can also share what is not.
 pub trait Judge<R> {
@@ -40,7 +71,7 @@ pub struct KeepOk;
 
 /// Everything is kept.
 #[derive(Clone, Copy, Debug)]
-pub struct KeepAll;
+pub(crate) struct KeepAll;
 
 /// Everything is kept, as nothing says that it can fail: the default for what is visibly no `Result`.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +79,18 @@ pub struct KeepUnseen;
 
 /// What the predicate accepts is kept.
 #[derive(Clone, Copy, Debug)]
-pub struct KeepIf<F>(pub(crate) F);
+pub struct KeepIf<R, F> {
+    predicate: F,
+    accepts: fn(&F, &R) -> bool,
+}
+
+impl<R, F: Fn(&R) -> bool> KeepIf<R, F> {
+    /// What it says of an outcome is told by a pointer, so that the type of the predicate is checked here alone.
+    #[inline]
+    pub(crate) fn new(predicate: F) -> Self {
+        Self { predicate, accepts: |predicate, outcome| predicate(outcome) }
+    }
+}
 
 /// The `Ok` of a `Result` is kept if the predicate accepts it.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +98,9 @@ pub(crate) struct KeepOkIf<F>(pub(crate) F);
 
 /// What is not kept is still shared with the callers that waited for it.
 #[derive(Clone, Copy, Debug)]
-pub struct Share<J>(pub(crate) J);
+pub(crate) struct Share<J>(pub(crate) J);
 
-impl<T: Clone, E> Keep<Result<T, E>> for KeepOk {
+impl<T: Clone + ThreadSafe, E> Keep<Result<T, E>> for KeepOk {
     type Kept = T;
 
     fn settle(&self, outcome: &Result<T, E>) -> Settled<T> {
@@ -71,7 +113,7 @@ impl<T: Clone, E> Keep<Result<T, E>> for KeepOk {
     }
 }
 
-impl<T: Clone, E, F: Fn(&T) -> bool> Keep<Result<T, E>> for KeepOkIf<F> {
+impl<T: Clone + ThreadSafe, E, F: Fn(&T) -> bool> Keep<Result<T, E>> for KeepOkIf<F> {
     type Kept = T;
 
     fn settle(&self, outcome: &Result<T, E>) -> Settled<T> {
@@ -93,7 +135,7 @@ impl<T, E> Judge<Result<T, E>> for KeepOk {
     }
 }
 
-impl<R: Clone> Keep<R> for KeepAll {
+impl<R: Clone + ThreadSafe> Keep<R> for KeepAll {
     type Kept = R;
 
     fn settle(&self, outcome: &R) -> Settled<R> {
@@ -106,7 +148,7 @@ impl<R: Clone> Keep<R> for KeepAll {
     }
 }
 
-impl<R: Clone> Keep<R> for KeepUnseen {
+impl<R: Clone + ThreadSafe> Keep<R> for KeepUnseen {
     type Kept = R;
 
     fn settle(&self, outcome: &R) -> Settled<R> {
@@ -140,11 +182,11 @@ fn unseen_result<R>() -> Option<&'static str> {
         .then_some("its return type turned out to be a `Result`, so say `keep = ok` or `keep = all`")
 }
 
-impl<R: Clone, F: Fn(&R) -> bool> Keep<R> for KeepIf<F> {
+impl<R: Clone + ThreadSafe, F> Keep<R> for KeepIf<R, F> {
     type Kept = R;
 
     fn settle(&self, outcome: &R) -> Settled<R> {
-        if (self.0)(outcome) { Settled::Kept(outcome.clone()) } else { Settled::Released }
+        if self.keeps(outcome) { Settled::Kept(outcome.clone()) } else { Settled::Released }
     }
 
     #[inline]
@@ -153,13 +195,13 @@ impl<R: Clone, F: Fn(&R) -> bool> Keep<R> for KeepIf<F> {
     }
 }
 
-impl<R, F: Fn(&R) -> bool> Judge<R> for KeepIf<F> {
+impl<R, F> Judge<R> for KeepIf<R, F> {
     fn keeps(&self, outcome: &R) -> bool {
-        (self.0)(outcome)
+        (self.accepts)(&self.predicate, outcome)
     }
 }
 
-impl<R: Clone, J: Judge<R>> Keep<R> for Share<J> {
+impl<R: Clone + ThreadSafe, J: Judge<R>> Keep<R> for Share<J> {
     type Kept = R;
 
     fn settle(&self, outcome: &R) -> Settled<R> {
@@ -177,12 +219,6 @@ impl<R: Clone, J: Judge<R>> Keep<R> for Share<J> {
 }
 
 /// A return type that can carry an [`Error`].
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot carry an `idempotently::Error`",
-    label = "the call can be refused, and this return type cannot say so",
-    note = "return `Result<_, E>` where `E: From<idempotently::Error>`",
-    note = "`in_flight = reject | wait(\"…\")`, `missing = reject`, `fingerprint` and `capacity` can refuse a call"
-)]
 pub trait Fallible {
     /// Makes an answer of the error.
     fn refused(error: Error) -> Self;

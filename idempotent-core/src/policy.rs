@@ -24,6 +24,25 @@ impl Default for Retention {
     }
 }
 
+/// What an expression for `retention` can be.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no retention: an expression for `retention` has the type `Duration`",
+    label = "not a `Duration`",
+    note = "write `Duration::from_secs(3600)`; a text such as `\"1h\"` is read only where it stands in the attribute itself"
+)]
+pub trait AsRetention {
+    fn into_retention(self) -> Retention;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<Retention>> AsRetention for T {
+    #[inline]
+    fn into_retention(self) -> Retention {
+        self.into()
+    }
+}
+
 impl From<Duration> for Retention {
     fn from(span: Duration) -> Self {
         Self::For(span)

@@ -35,19 +35,23 @@ fn everything(n: u8, amount: f64, currency: &str) -> Result<u8, Error> {
             .capacity(10_000);
         &OPERATION
     };
-    let call = operation
-        .call_lent(&n)
+    let call = operation.call_lent(&n);
+    let call = call
         .fingerprint(
             &(
                 my::own::__private::print_part(&amount),
                 my::own::__private::print_part(&currency),
             ),
-        )
-        .scope("payments.charge");
+        );
+    let call = call.scope("payments.charge");
     let body = || -> Result<u8, Error> { Ok(n) };
     let plan = {
         use my::own::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
-        my::own::__private::returns(&body).idempotent_plan().keep_ok().share().fallible()
+        my::own::__private::returns(&body)
+            .idempotent_plan()
+            .keep_ok()
+            .share()
+            .refused_by_in_flight()
     };
     my::own::__private::run(call, plan, body)
 }
@@ -65,7 +69,8 @@ fn by_predicate(n: u8) -> Outcome {
         ::idempotently::__private::returns(&body)
             .idempotent_plan()
             .keep_if(|outcome| outcome.is_final())
-            .fallible()
+            .whole()
+            .refused_by_in_flight()
     };
     ::idempotently::__private::run(call, plan, body)
 }
@@ -75,7 +80,11 @@ fn computed(n: u8, minutes: u64) -> Result<u8, Error> {
             .in_flight(::idempotently::InFlight::Wait);
         &OPERATION
     };
-    let call = operation.call_lent(&n).retention(Duration::from_secs(60 * minutes));
+    let call = operation.call_lent(&n);
+    let call = call
+        .retention(
+            ::idempotently::__private::retention(Duration::from_secs(60 * minutes)),
+        );
     let body = || -> Result<u8, Error> { Ok(n) };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};

@@ -16,7 +16,8 @@ async fn charge(payment: &Payment) -> Result<Receipt, ChargeError> {
             static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
             &OPERATION
         };
-        let call = operation.call_lent(&payment.id).fingerprint(&payment.amount);
+        let call = operation.call_lent(&payment.id);
+        let call = call.fingerprint(&payment.amount);
         let body = async move {
             if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
                 Result<Receipt, ChargeError>,
@@ -29,7 +30,9 @@ async fn charge(payment: &Payment) -> Result<Receipt, ChargeError> {
             use ::idempotently::__private::{
                 PlanAny as _, PlanFuture as _, PlanResult as _,
             };
-            ::idempotently::__private::returns_async(&body).idempotent_plan().fallible()
+            ::idempotently::__private::returns_async(&body)
+                .idempotent_plan()
+                .refused_by_fingerprint()
         };
         ::idempotently::__private::run_async(call, plan, body)
     };

@@ -38,11 +38,13 @@ fn installed(payment: &Payment) -> Result<Receipt, ChargeError> {
             .interrupted(::idempotently::OnInterruption::Fail);
         &OPERATION
     };
-    let call = operation.call(&payment.id).scope("payments.charge").durable();
+    let call = operation.call(&payment.id);
+    let call = call.scope("payments.charge");
+    let call = call.durable();
     let body = || -> Result<Receipt, ChargeError> { gateway(payment) };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
-        ::idempotently::__private::returns(&body).idempotent_plan().fallible()
+        ::idempotently::__private::returns(&body).idempotent_plan().refused_by_durable()
     };
     ::idempotently::__private::run_durable(call, plan, body)
 }
@@ -62,11 +64,12 @@ impl Payments {
                         ::idempotently::__private::part(&self.tenant),
                         ::idempotently::__private::part(&id),
                     ),
-                )
-                .fingerprint(&cents)
-                .scope(T::SCOPE)
-                .retention(self.retention)
-                .store(&self.store);
+                );
+            let call = call.fingerprint(&cents);
+            let call = call.scope(T::SCOPE);
+            let call = call
+                .retention(::idempotently::__private::retention(self.retention));
+            let call = call.store(&self.store);
             let body = async move {
                 if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
                     Result<Receipt, ChargeError>,
@@ -82,7 +85,7 @@ impl Payments {
                 ::idempotently::__private::returns_async(&body)
                     .idempotent_plan()
                     .keep_all()
-                    .fallible()
+                    .refused_by_store()
             };
             ::idempotently::__private::run_durable_async(call, plan, body)
         };
@@ -96,7 +99,9 @@ async fn detached(payment: Payment) -> Result<Receipt, ChargeError> {
                 .interrupted(::idempotently::OnInterruption::Retry);
             &OPERATION
         };
-        let call = operation.call(&payment.id).scope("payments.refund").durable();
+        let call = operation.call(&payment.id);
+        let call = call.scope("payments.refund");
+        let call = call.durable();
         let body = async move {
             if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
                 Result<Receipt, ChargeError>,
@@ -109,7 +114,9 @@ async fn detached(payment: Payment) -> Result<Receipt, ChargeError> {
             use ::idempotently::__private::{
                 PlanAny as _, PlanFuture as _, PlanResult as _,
             };
-            ::idempotently::__private::returns_async(&body).idempotent_plan().fallible()
+            ::idempotently::__private::returns_async(&body)
+                .idempotent_plan()
+                .refused_by_durable()
         };
         ::idempotently::__private::run_durable_detached(call, plan, body)
     };
@@ -126,16 +133,17 @@ fn boxed(
                     .interrupted(my::own::OnInterruption::Retry);
                 &OPERATION
             };
-            let call = operation
-                .call_optional(&id, my::own::Missing::Reject)
-                .scope(SCOPE)
-                .store(store);
+            let call = operation.call_optional(&id, my::own::Missing::Reject);
+            let call = call.scope(SCOPE);
+            let call = call.store(store);
             let body = move || -> BoxFuture<'_, Result<Receipt, ChargeError>> {
                 Box::pin(gateway(id))
             };
             let plan = {
                 use my::own::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
-                my::own::__private::returns_future(&body).idempotent_plan().fallible()
+                my::own::__private::returns_future(&body)
+                    .idempotent_plan()
+                    .refused_by_store()
             };
             my::own::__private::run_durable_future(call, plan, body)
         };

@@ -33,10 +33,12 @@ fn opaque(id: u64) -> impl Future<Output = Result<u64, String>> + Send {
                 use ::idempotently::__private::{
                     PlanAny as _, PlanFuture as _, PlanResult as _,
                 };
-                let returns: ::idempotently::__private::Returns<Result<u64, String>> = ::idempotently::__private::returns_future(
-                    &body,
-                );
-                returns.idempotent_plan()
+                ::idempotently::__private::returns_future_of::<
+                    Result<u64, String>,
+                    _,
+                    _,
+                >(&body)
+                    .idempotent_plan()
             };
             ::idempotently::__private::run_future(call, plan, body)
         };

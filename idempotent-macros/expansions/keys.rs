@@ -109,7 +109,7 @@ fn required(tenant: u8, header: Option<String>) -> Result<u8, Error> {
     let body = || -> Result<u8, Error> { Ok(1) };
     let plan = {
         use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
-        ::idempotently::__private::returns(&body).idempotent_plan().fallible()
+        ::idempotently::__private::returns(&body).idempotent_plan().refused_by_missing()
     };
     ::idempotently::__private::run(call, plan, body)
 }

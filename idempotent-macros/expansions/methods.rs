@@ -51,7 +51,8 @@ impl Bank {
                 static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
                 &OPERATION
             };
-            let call = operation.call_lent(&id).scope(Self::SCOPE);
+            let call = operation.call_lent(&id);
+            let call = call.scope(Self::SCOPE);
             let body = async move {
                 if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<
                     Self,

@@ -34,14 +34,15 @@ async fn place(tx: &mut PgConnection, order: &Order) -> Result<i64, ShopError> {
                 .lease(::core::time::Duration::from_secs(5));
             &OPERATION
         };
-        let call = operation.call(&order.id).scope("shop.place");
+        let call = operation.call(&order.id);
+        let call = call.scope("shop.place");
         let plan = {
             use ::idempotently::__private::{
                 PlanAny as _, PlanFuture as _, PlanResult as _,
             };
             ::idempotently::__private::returns_as::<Result<i64, ShopError>>()
                 .idempotent_plan()
-                .fallible()
+                .refused_by_transaction()
         };
         match ::idempotently::__private::begin(
                 call,
@@ -82,8 +83,8 @@ impl Work<'_> {
                         ::idempotently::__private::part(&self.tenant),
                         ::idempotently::__private::part(&id),
                     ),
-                )
-                .scope(T::SCOPE);
+                );
+            let call = call.scope(T::SCOPE);
             let plan = {
                 use ::idempotently::__private::{
                     PlanAny as _, PlanFuture as _, PlanResult as _,
@@ -91,7 +92,8 @@ impl Work<'_> {
                 ::idempotently::__private::returns_as::<Result<i64, ShopError>>()
                     .idempotent_plan()
                     .keep_if(|it| it.is_ok())
-                    .fallible()
+                    .whole()
+                    .refused_by_transaction()
             };
             match ::idempotently::__private::begin(
                     call,
@@ -127,14 +129,13 @@ fn boxed<'a>(
                 static OPERATION: my::own::Operation = my::own::Operation::of_function();
                 &OPERATION
             };
-            let call = operation
-                .call_optional(&id, my::own::Missing::Run)
-                .scope("shop.boxed");
+            let call = operation.call_optional(&id, my::own::Missing::Run);
+            let call = call.scope("shop.boxed");
             let plan = {
                 use my::own::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
                 my::own::__private::returns_as::<Result<i64, ShopError>>()
                     .idempotent_plan()
-                    .fallible()
+                    .refused_by_transaction()
             };
             match my::own::__private::begin(
                     call,
@@ -171,14 +172,15 @@ fn by_hand(
                     .retention(::idempotently::Retention::Forever);
                 &OPERATION
             };
-            let call = operation.call(&id).scope("shop.by_hand");
+            let call = operation.call(&id);
+            let call = call.scope("shop.by_hand");
             let plan = {
                 use ::idempotently::__private::{
                     PlanAny as _, PlanFuture as _, PlanResult as _,
                 };
                 ::idempotently::__private::returns_as::<Result<i64, ShopError>>()
                     .idempotent_plan()
-                    .fallible()
+                    .refused_by_transaction()
             };
             match ::idempotently::__private::begin(
                     call,

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Expr, Token};
+use syn::{Error, Expr, Lit, Token};
 
 use crate::errors::Errors;
 use crate::known::{self, Known, Name};
@@ -21,6 +21,17 @@ impl ToTokens for Argument {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.word.to_tokens(tokens);
         self.value.to_tokens(tokens);
+    }
+}
+
+impl Argument {
+    pub(crate) fn is(&self, name: Name) -> bool {
+        self.name == name
+    }
+
+    /// Its word as the runtime knows it.
+    pub(crate) fn known_word(&self) -> &'static str {
+        self.name.word()
     }
 }
 
@@ -74,9 +85,20 @@ impl Args {
     }
 
     fn argument(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let word = word(input).inspect_err(|_| self.hints_at_key = true)?;
+        let word = match word(input) {
+            Ok(word) => word,
+            // The hole that has no name is the mistake.
+            Err(_) if self.has_empty_hole() => return skip_argument(input),
+            Err(error) => {
+                self.hints_at_key = true;
+                return Err(error);
+            }
+        };
         let alone = !input.peek(Token![=]);
         let Some(known) = known::find(&word.to_string()) else {
+            if alone && self.has_empty_hole() {
+                return end(input);
+            }
             let unknown = known::unknown(&word.to_string(), alone);
             errors.at(&word, unknown.message);
             self.hints_at_key |= unknown.hints_at_key;
@@ -105,6 +127,15 @@ impl Args {
         end(input)
     }
 
+    /// Whether the key is a text with `{}` in it, as the values behind a text are for `format!`.
+    fn has_empty_hole(&self) -> bool {
+        let Some((_, Expr::Lit(literal))) = self.value(Name::Key) else { return false };
+        match &literal.lit {
+            Lit::Str(text) => text.value().replace("{{", "").replace("}}", "").contains("{}"),
+            _ => false,
+        }
+    }
+
     fn give(&mut self, known: &Known, word: &Ident, errors: &mut Errors) {
         if self.find(known.name).is_some() {
             errors.at(word, format!("`{word}` is given twice: keep one of the two"));
@@ -122,8 +153,16 @@ fn word(input: ParseStream<'_>) -> syn::Result<Ident> {
     });
     match word {
         Some(_) => input.call(Ident::parse_any),
-        None => Err(input.error("expected an argument with its name; for a key write `key = …`")),
+        None => {
+            let key = input.fork().parse::<Expr>().map_or_else(|_| "…".to_owned(), |key| as_written(&key));
+            Err(input.error(format!("expected an argument with its name; for a key write `key = {key}`")))
+        }
     }
+}
+
+/// An expression as people write it, where its tokens have spaces between them.
+pub(crate) fn as_written(value: &Expr) -> String {
+    value.to_token_stream().to_string().replace(" . ", ".").replace(" :: ", "::").replace("& ", "&").replace("- ", "-")
 }
 
 /// Checks that a word without `=` is a flag and stands alone.
@@ -213,8 +252,8 @@ mod tests {
             ("id = 5", "id", "here it is `key`, as in `key = payment.id`"),
             ("name", "name", "here it is `scope`, as in `scope = \"payments.charge\"`; for a key write `key = name`"),
             ("spawn", "spawn", "here it is `detached`, as in `detached`"),
-            ("payment.id", "payment", "for a key write `key = …`"),
-            ("\"{id}\"", "\"{id}\"", "for a key write `key = …`"),
+            ("payment.id", "payment", "for a key write `key = payment.id`"),
+            ("\"{id}\"", "\"{id}\"", "for a key write `key = \"{id}\"`"),
             ("in_flight(reject)", "in_flight", "as in `in_flight = reject`"),
             ("key", "key", "`key` needs a value, as in `key = payment.id`"),
             ("key =", "=", "the value of `key` is missing"),

@@ -50,7 +50,7 @@ fn try_to_key(input: &DeriveInput) -> syn::Result<TokenStream> {
     let fields = fields(input, &mut errors);
     errors.into_result()?;
     let root = root.unwrap_or_else(default_root);
-    Ok(implement(input, &root, &write(&fields, &root)))
+    Ok(implement(input, &root, &write(&fields, is_packed(&input.attrs), &root)))
 }
 
 fn default_root() -> TokenStream {
@@ -104,15 +104,26 @@ fn fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Vec<&'a Field> {
     }
 }
 
+/// Whether it is `#[repr(packed)]`, of whatever alignment.
+fn is_packed(attrs: &[Attribute]) -> bool {
+    let packed = Ident::new("packed", Span::call_site());
+    attrs.iter().any(|attr| attr.path().is_ident("repr") && types::mentions(attr.meta.to_token_stream(), &[&packed]))
+}
+
 /// The statements that write the fields; one unnamed field stands for the whole.
-fn write(fields: &[&Field], root: &TokenStream) -> TokenStream {
+fn write(fields: &[&Field], is_packed: bool, root: &TokenStream) -> TokenStream {
     let component = |(index, field): (usize, &&Field)| {
         let span = start(&field.ty);
         let member = match &field.ident {
             Some(name) => name.to_token_stream(),
             None => Index { index: u32::try_from(index).unwrap_or(u32::MAX), span: at(span) }.to_token_stream(),
         };
-        quote_spanned!(span=> component(&self.#member, out);)
+        if is_packed {
+            // Nothing may refer to such a field, so its copy is written.
+            quote_spanned!(span=> component(&{ self.#member }, out);)
+        } else {
+            quote_spanned!(span=> component(&self.#member, out);)
+        }
     };
     let newtype = matches!(fields, [field] if field.ident.is_none());
     let components = fields.iter().enumerate().map(component);
@@ -146,14 +157,21 @@ fn implement(input: &DeriveInput, root: &TokenStream, write: &TokenStream) -> To
     }
 }
 
-/// A field whose type depends on a parameter needs its bound; all others are checked as they are.
+/// A field whose type depends on a parameter needs its bound; all others are checked as they are. Of a field that holds the
+/// struct itself, its parameters need it: the bound of the field would ask for itself.
 fn with_bounds(input: &DeriveInput, root: &TokenStream) -> Generics {
     let mut generics = input.generics.clone();
     let parameters: Vec<Ident> = generics.type_params().map(|parameter| parameter.ident.clone()).collect();
     let parameters: Vec<&Ident> = parameters.iter().collect();
     let Data::Struct(data) = &input.data else { return generics };
     for Field { ty, .. } in &data.fields {
-        if types::mentions(ty.to_token_stream(), &parameters) {
+        let mentions = |names: &[&Ident]| types::mentions(ty.to_token_stream(), names);
+        if mentions(&[&input.ident, &Ident::new("Self", Span::call_site())]) {
+            for parameter in parameters.iter().filter(|parameter| mentions(&[parameter])) {
+                let bound = parse_quote_spanned!(start(ty)=> #parameter: #root::key::ToKey);
+                generics.make_where_clause().predicates.push(bound);
+            }
+        } else if mentions(&parameters) {
             let bound = parse_quote_spanned!(start(ty)=> #ty: #root::key::ToKey);
             generics.make_where_clause().predicates.push(bound);
         }

@@ -14,7 +14,8 @@
 //!             static OPERATION: ::idempotently::Operation = ::idempotently::Operation::of_function();
 //!             &OPERATION
 //!         };
-//!         let call = operation.call_lent(&payment.id).fingerprint(&payment.amount);
+//!         let call = operation.call_lent(&payment.id);
+//!         let call = call.fingerprint(&payment.amount);
 //!         let body = async move {
 //!             if let Some(outcome) = None::<Result<Receipt, ChargeError>> {
 //!                 return outcome;
@@ -23,7 +24,7 @@
 //!         };
 //!         let plan = {
 //!             use ::idempotently::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
-//!             ::idempotently::__private::returns_async(&body).idempotent_plan().fallible()
+//!             ::idempotently::__private::returns_async(&body).idempotent_plan().refused_by_fingerprint()
 //!         };
 //!         ::idempotently::__private::run_async(call, plan, body)
 //!     };
@@ -36,7 +37,7 @@ mod transaction;
 use std::time::Duration;
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::input::{Answer, Function};
 use crate::model::{At, Durable, InFlight, Interrupted, Keep, Missing, Model, Records, Retention};
@@ -45,33 +46,23 @@ use crate::types;
 
 /// The function that goes through the runtime, and its handle.
 pub(crate) fn expand(function: &Function, model: &Model) -> TokenStream {
-    Expansion { function, model, outcome: Place::of_outcome(function) }.item()
+    Expansion { function, model, outcome: outcome_place(function) }.item()
 }
 
-/// Where errors about the outcome are to be shown: from its first token to its last.
-#[derive(Clone, Copy)]
-struct Place {
-    first: Span,
-    last: Span,
-}
-
-impl Place {
-    /// The type of the outcome, or the function's name where there is none.
-    fn of_outcome(function: &Function) -> Self {
-        let tokens = match function.outcome().or(function.returns()) {
-            Some(ty) => ty.to_token_stream(),
-            None => function.sig.ident.to_token_stream(),
-        };
-        let first = start(&tokens);
-        let last = tokens.into_iter().last().map_or(first, |token| at(token.span()));
-        Self { first, last }
+/// The first token of the outcome's type, or the function's name where none is written.
+fn outcome_place(function: &Function) -> Span {
+    match function.outcome().or(function.returns()) {
+        Some(ty) => start(ty),
+        None => start(&function.sig.ident),
     }
 }
 
 struct Expansion<'a> {
     function: &'a Function,
     model: &'a Model,
-    outcome: Place,
+    /// Where errors about the outcome are shown. It is one place, since the compiler reports an error again for each
+    /// other place of the same call.
+    outcome: Span,
 }
 
 impl Expansion<'_> {
@@ -134,22 +125,21 @@ impl Expansion<'_> {
 
     /// The steps are over before the waiting begins: what they hold is no part of the future.
     fn awaited(&self, steps: &TokenStream, run: &TokenStream) -> TokenStream {
-        let running = quote_spanned! {Span::mixed_site()=>
+        let running = quote_spanned! {self.outcome=>
             let running = { #steps #run };
             running
         };
-        let last = self.outcome.last;
-        quote_spanned!(last=> #running.await)
+        quote_spanned!(self.outcome=> #running.await)
     }
 
     fn steps(&self) -> TokenStream {
         let operation = self.operation();
-        let call = self.call();
+        let calls = self.calls();
         let body = self.body();
         let plan = self.plan();
         quote_spanned! {Span::mixed_site()=>
             let operation = #operation;
-            let call = #call;
+            #(let call = #calls;)*
             let body = #body;
             let plan = #plan;
         }
@@ -162,10 +152,13 @@ impl Expansion<'_> {
         }
         let root = &self.model.root;
         let value = self.operation_value();
+        // A static hides a constant of its name, also where its own value names that.
+        let is_named = self.model.capacity.as_ref().is_some_and(|value| types::mentions_any(value.clone()));
+        let name = Ident::new(if is_named { "__OPERATION" } else { "OPERATION" }, Span::mixed_site());
         quote_spanned! {Span::mixed_site()=>
             {
-                static OPERATION: #root::Operation = #value;
-                &OPERATION
+                static #name: #root::Operation = #value;
+                &#name
             }
         }
     }
@@ -224,8 +217,9 @@ impl Expansion<'_> {
         terms
     }
 
-    /// All that is read from the arguments, before the body takes them.
-    fn call(&self) -> TokenStream {
+    /// All that is read from the arguments, before the body takes them. Each value has a statement of its own, so that what
+    /// one borrows or locks is given back before the next is evaluated.
+    fn calls(&self) -> Vec<TokenStream> {
         let Model { root, key, missing, fingerprint, scope, retention, durable, .. } = self.model;
         // What goes on elsewhere owns its key, and a store writes it out anyway.
         let stays_here = !self.model.detached && durable.is_none() && self.model.transaction.is_none();
@@ -234,7 +228,7 @@ impl Expansion<'_> {
         let key_start = start(&key);
         let operation = Ident::new("operation", Span::mixed_site());
         let method = |copied, lent| Ident::new(if is_lent { lent } else { copied }, key_start);
-        let mut call = match missing {
+        let call = match missing {
             None => {
                 let call = method("call", "call_lent");
                 quote_spanned!(key_start=> #operation.#call(#key))
@@ -249,21 +243,25 @@ impl Expansion<'_> {
                 quote_spanned!(key_start=> #operation.#call(#key, #missing))
             }
         };
-        if let Some(At { span, value }) = fingerprint {
+        let call = vec![call];
+        let goes_on = Ident::new("call", Span::mixed_site());
+        let fingerprint = fingerprint.iter().map(|At { span, value }| {
             let value = value.borrowed(root, "print_part");
-            call.extend(quote_spanned!(*span=> .fingerprint(#value)));
-        }
-        if let Some(scope) = scope {
-            call.extend(quote_spanned!(start(scope)=> .scope(#scope)));
-        }
-        if let Some(At { span, value: Retention::Each(time) }) = retention {
-            call.extend(quote_spanned!(*span=> .retention(#time)));
-        }
-        call.extend(durable.as_ref().map(|Durable { records: At { span, value }, .. }| match value {
-            Records::Installed => quote_spanned!(*span=> .durable()),
-            Records::In(store) => quote_spanned!(*span=> .store(#store)),
-        }));
-        call
+            quote_spanned!(*span=> #goes_on.fingerprint(#value))
+        });
+        let scope = scope.iter().map(|scope| quote_spanned!(start(scope)=> #goes_on.scope(#scope)));
+        let retention = retention.iter().filter_map(|At { span, value }| match value {
+            Retention::Each(time) => {
+                let root = self.root(*span);
+                Some(quote_spanned!(*span=> #goes_on.retention(#root::__private::retention(#time))))
+            }
+            Retention::Forever | Retention::For(_) => None,
+        });
+        let records = durable.iter().map(|Durable { records: At { span, value }, .. }| match value {
+            Records::Installed => quote_spanned!(*span=> #goes_on.durable()),
+            Records::In(store) => quote_spanned!(*span=> #goes_on.store(#store)),
+        });
+        call.into_iter().chain(fingerprint).chain(scope).chain(retention).chain(records).collect()
     }
 
     /// The body as a closure or an async block, so that `?` and `return` leave it and not the function.
@@ -286,7 +284,7 @@ impl Expansion<'_> {
             Answer::Direct => quote_spanned!(span=> || -> #ty #body),
             Answer::Future | Answer::BoxedFuture => quote_spanned!(span=> move || -> #ty #body),
             Answer::Async => {
-                let Place { first, .. } = self.outcome;
+                let first = self.outcome;
                 // The type of an async block is not known inside it; that of its first `return` is.
                 let typed = quote_spanned! {first=>
                     if let ::core::option::Option::Some(outcome) = ::core::option::Option::None::<#ty> {
@@ -303,61 +301,59 @@ impl Expansion<'_> {
 
     /// Which outcomes are kept, decided by their type.
     fn plan(&self) -> TokenStream {
-        let (returns, body) = self.returned();
-        self.plan_of(returns.as_ref(), &body)
+        self.plan_of(&self.returned())
     }
 
-    /// The plan for a value of the outcome's type, and a statement that goes before it.
-    fn plan_of(&self, returns: Option<&TokenStream>, body: &TokenStream) -> TokenStream {
-        let Model { keep, share, fallible, .. } = self.model;
-        let Place { first, .. } = self.outcome;
+    /// The plan for a value of the outcome's type.
+    fn plan_of(&self, returns: &TokenStream) -> TokenStream {
+        let Model { keep, share, refused_by, .. } = self.model;
+        let first = self.outcome;
         let root = &self.model.root;
-        let mut plan = quote_spanned!(first=> #body.idempotent_plan());
-        plan.extend(keep.as_ref().map(|At { span, value }| match value {
+        let mut plan = quote_spanned!(first=> #returns.idempotent_plan());
+        plan.extend(keep.as_ref().map(|At { value, .. }| match value {
             Keep::Ok => quote_spanned!(first=> .keep_ok()),
             Keep::All => quote_spanned!(first=> .keep_all()),
-            Keep::If(predicate) => quote_spanned!(*span=> .keep_if(#predicate)),
+            Keep::If(predicate) => quote_spanned!(first=> .keep_if(#predicate).whole()),
         }));
         if *share {
             plan.extend(quote_spanned!(first=> .share()));
         }
-        if *fallible {
-            plan.extend(quote_spanned!(first=> .fallible()));
+        if let Some(argument) = refused_by {
+            let method = format_ident!("refused_by_{argument}", span = first);
+            plan.extend(quote_spanned!(first=> .#method()));
         }
         quote_spanned! {Span::mixed_site()=>
             {
                 use #root::__private::{PlanAny as _, PlanFuture as _, PlanResult as _};
-                #returns
                 #plan
             }
         }
     }
 
-    /// A value of the outcome's type to choose a plan by, and a statement that goes before it.
-    fn returned(&self) -> (Option<TokenStream>, TokenStream) {
-        let Place { first, .. } = self.outcome;
+    /// A value of the outcome's type to choose a plan by.
+    fn returned(&self) -> TokenStream {
+        let first = self.outcome;
         let root = self.root(first);
         let body = Ident::new("body", Span::mixed_site());
         let answer = self.function.answer();
         if answer == Answer::Direct {
-            return (None, quote_spanned!(first=> #root::__private::returns(&#body)));
+            return quote_spanned!(first=> #root::__private::returns(&#body));
         }
         if answer == Answer::Async {
-            return (None, quote_spanned!(first=> #root::__private::returns_async(&#body)));
+            return quote_spanned!(first=> #root::__private::returns_async(&#body));
         }
-        let returns = quote_spanned!(first=> #root::__private::returns_future(&#body));
-        let Some(ty) = self.function.outcome().filter(|_| answer == Answer::Future) else {
-            return (None, returns);
-        };
-        // The closure's type says nothing of what its future yields, and the plan needs it now.
-        let ty = types::inferred(ty);
-        let name = Ident::new("returns", Span::mixed_site());
-        let statement = quote_spanned!(first=> let #name: #root::__private::Returns<#ty> = #returns;);
-        (Some(statement), name.to_token_stream())
+        match self.function.outcome().filter(|_| answer == Answer::Future) {
+            None => quote_spanned!(first=> #root::__private::returns_future(&#body)),
+            // The closure's type says nothing of what its future yields, and the plan needs it now.
+            Some(ty) => {
+                let ty = types::inferred(ty);
+                quote_spanned!(first=> #root::__private::returns_future_of::<#ty, _, _>(&#body))
+            }
+        }
     }
 
     fn run(&self) -> TokenStream {
-        let Place { first, last } = self.outcome;
+        let first = self.outcome;
         let root = self.root(first);
         let run = match (self.function.answer(), &self.model.durable) {
             (Answer::Direct, None) => "run",
@@ -371,11 +367,8 @@ impl Expansion<'_> {
             (_, Some(_)) if self.model.detached => "run_durable_detached_future",
             (_, Some(_)) => "run_durable_future",
         };
-        let run = Ident::new(run, last);
-        let arguments = quote_spanned!(first=> call, plan, body);
-        let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
-        arguments.set_span(last);
-        quote_spanned!(first=> #root::__private::#run #arguments)
+        let run = Ident::new(run, first);
+        quote_spanned!(first=> #root::__private::#run(call, plan, body))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The annotated function. Its body stays raw tokens: what is wrong in it is the compiler's to say.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Error, LitStr, ReturnType, Signature, Token, Type, Visibility};
 
+use crate::operand::at;
 use crate::types;
 
 pub(crate) struct Function {
@@ -74,6 +75,52 @@ impl Function {
     }
 }
 
+impl Function {
+    /// The body with another name where the attribute `async_trait` hands `self` to the future that it makes, or nothing
+    /// where it made none.
+    pub(crate) fn with_lent_self(&self) -> Option<Group> {
+        if self.answer() != Answer::BoxedFuture {
+            return None;
+        }
+        let mut count = 0;
+        let stream = with_lent_self(self.body.stream(), &mut count);
+        let mut body = Group::new(Delimiter::Brace, stream);
+        body.set_span(self.body.span());
+        (count == 1).then_some(body)
+    }
+}
+
+/// What `self` is called where it is lent to a future.
+pub(crate) fn lent_self(span: Span) -> Ident {
+    Ident::new("lent_self", at(span))
+}
+
+/// Replaces the last token of `__self = self`, and counts.
+fn with_lent_self(tokens: TokenStream, count: &mut usize) -> TokenStream {
+    let mut before = [String::new(), String::new()];
+    let replaced = tokens.into_iter().map(|token| {
+        let token = match token {
+            TokenTree::Ident(name) if name == "self" && before == ["__self", "="] => {
+                *count += 1;
+                TokenTree::Ident(lent_self(name.span()))
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), with_lent_self(group.stream(), count));
+                inner.set_span(group.span());
+                TokenTree::Group(inner)
+            }
+            token => token,
+        };
+        before.rotate_left(1);
+        before[1] = match &token {
+            TokenTree::Group(_) => String::new(),
+            token => token.to_string(),
+        };
+        token
+    });
+    replaced.collect()
+}
+
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
@@ -136,6 +183,10 @@ fn braces(input: ParseStream<'_>) -> syn::Result<Group> {
 fn split_inner_attrs(body: &Group) -> (TokenStream, Group) {
     let tokens: Vec<TokenTree> = body.stream().into_iter().collect();
     let inner = tokens.chunks_exact(3).take_while(|chunk| is_inner_attr(chunk)).count() * 3;
+    if inner == 0 {
+        // A group that is made anew has no place of its own for its closing brace, where a body that breaks off is reported.
+        return (TokenStream::new(), body.clone());
+    }
     let (attrs, rest) = tokens.split_at(inner);
     let mut group = Group::new(Delimiter::Brace, rest.iter().cloned().collect());
     group.set_span(body.span());

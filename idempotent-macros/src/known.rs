@@ -107,6 +107,12 @@ impl Known {
     }
 }
 
+impl Name {
+    pub(crate) fn word(self) -> &'static str {
+        TABLE.iter().find(|known| known.name == self).map_or("", |known| known.word)
+    }
+}
+
 pub(crate) fn find(word: &str) -> Option<&'static Known> {
     TABLE.iter().find(|known| known.word == word)
 }

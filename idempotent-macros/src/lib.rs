@@ -50,12 +50,12 @@ use proc_macro::TokenStream;
 /// | `key` | an expression, a tuple, or a text with `{holes}` | required | who this call is; see [below](#the-key) |
 /// | `missing` | `run`, `reject` | the key is always there | makes `key` an `Option`: `None` runs unprotected, or is refused |
 /// | `scope` | a `&'static str` | the function's path | the name under which the records are kept |
-/// | `retention` | `"24h"`, `forever`, or an expression of type `Duration` | `"24h"` | how long a kept outcome answers |
+/// | `retention` | `"24h"`, `forever`, or an expression of type `Duration` (a text is read only where it stands here) | `"24h"` | how long a kept outcome answers |
 /// | `in_flight` | `wait`, `wait("10s")`, `reject` | `wait` | what a duplicate does while the first call runs |
 /// | `keep` | `ok`, `all`, or a predicate such as `\|outcome\| outcome.is_final()` | `ok` for a `Result`, else `all` | which outcomes are kept; after any other the next call runs |
 /// | `on_failure` | `retry`, `share` | `retry` | what those who waited do when the outcome was not kept: one of them runs next, or all get a clone of it |
 /// | `fingerprint` | an expression or a tuple | nothing is compared | what must not change between two calls with one key; when it does, the call is refused |
-/// | `capacity` | a whole number from 1 on, or a constant | no limit | how many records may be kept; then new keys are refused, for dropping a record would run its body again |
+/// | `capacity` | a whole number from 1 on, or a constant (not of `Self`, nor a parameter of the function: a static holds it) | no limit | how many records may be kept; then new keys are refused, for dropping a record would run its body again |
 /// | `durable` | (none) | records live in this process | they live in the store that the program installed; see [below](#records-that-outlive-the-process) |
 /// | `store` | a `&SharedStore` such as `&self.store` | the same | they live in this store |
 /// | `interrupted` | `retry`, `retry(5)`, `fail` | required with a store | what is done with work whose process vanished: the next caller runs it again, at most 5 times, or nobody does |
@@ -74,12 +74,18 @@ use proc_macro::TokenStream;
 /// `#[derive(ToKey)]`, and any other with `key::display(&value)`. Floats and `Option` are not.
 ///
 /// * It is evaluated before the body, from the arguments and whatever else is in scope. Nothing moves: the parts of a
-///   tuple are borrowed, so `key = (order.tenant, order.number)` leaves `order` whole.
+///   tuple are borrowed, so `key = (order.tenant, order.number)` leaves `order` whole. `key`, `fingerprint`, `scope`,
+///   `retention` and `store` are evaluated in this order, and what one of them borrows or locks is given back before the
+///   next; the parts of one tuple are evaluated together.
+/// * A constant key, such as `"nightly"` or `5`, is refused where the function has arguments, since all calls would get the
+///   first one's outcome. Where all calls are one, write `key = ("nightly",)` or name a constant.
 /// * In a text such as `"{tenant}:{order.number}"` each hole is an expression and a component of its own, so that no
 ///   two different values look alike. `{{` and `}}` are braces; formats such as `{x:?}` are not for keys.
 /// * `self` is part of it only where it is named: `key = (self.id, order)`.
 /// * Where the function returns a future by hand, it is evaluated at the first poll. So a boxed future that is `'static`
 ///   cannot read an argument that borrows: write `Pin<Box<dyn Future<Output = …> + '_>>`, or take the argument owned.
+///   The same holds for `impl Future + 'static` and `impl Future + use<>`, and before the edition 2024 for every
+///   `impl Future` that names no lifetime: write `impl Future<Output = …> + '_`.
 ///
 /// Two functions never share a record by accident: not two `impl` blocks, two implementors of a trait's default method,
 /// two instantiations of a generic function, nor two modules. So an argument of type `impl Trait` separates callers that
@@ -88,20 +94,38 @@ use proc_macro::TokenStream;
 /// # The outcome
 ///
 /// It is handed out again as a clone, so it must be `Clone + Send + Sync + 'static`; of a `Result` only the `Ok` type
-/// must, unless its errors are kept or shared (`keep = all`, a predicate, `on_failure = share`). It cannot borrow.
+/// must, unless its errors are kept or shared (`keep = all`, a predicate, `on_failure = share`). It cannot borrow; where a
+/// type such as `Token` hides that it is a `Token<'_>`, the compiler says at the body that a lifetime may not live long enough.
 /// Whether it is a `Result` is decided by its type and not by its spelling: an alias of `Result` is one. A predicate of
-/// `keep` sees the outcome and no argument that the body takes.
+/// `keep` sees the outcome and no argument that the body takes. A panic of the predicate or of the outcome's `Clone` is a
+/// panic of the body: nothing is kept, although the body has had its effect, and the next call runs it again.
+///
+/// Some names decide before types do: `BoxFuture`, `LocalBoxFuture` and a trait called `Future` are futures by whatever path,
+/// and a type called `Vec`, `Option` or `String` is no alias of a `Result`.
 ///
 /// `in_flight = reject`, `in_flight = wait("…")`, `missing = reject`, `fingerprint`, `capacity`, `durable`, `store` and
 /// `transaction` can refuse a call. A function with one of these returns `Result<_, E>` with `E: From<idempotently::Error>`. Without them a call is refused
 /// only for an empty key and for a recursive call with the key that is running: an error where the function can return
-/// it, else a panic.
+/// it, else a panic, which points at the attribute and not at the caller.
 ///
 /// # The body
 ///
 /// `?` and `return` leave the body and become the outcome. It runs in a closure, so `#[track_caller]` shows the callers
 /// of the function, not those of the body. Waiting blocks the thread of a `fn` and the task of an `async fn`. An
 /// `async fn` holds its key while its future is left alone half way; `detached` is the answer, or `in_flight = wait("…")`.
+///
+/// What else differs from the function without the attribute:
+///
+/// * The body of an `async fn` drops its arguments in the order in which it first names them, and not the last one first.
+///   Where that matters, as for two guards, begin the body with `let (a, b) = (a, b);`.
+/// * A recursive `async fn` with `detached` returns its future boxed by hand (`-> Pin<Box<dyn Future<Output = …> + Send>>`),
+///   since the compiler cannot see that a task of itself is `Send`. Each level of recursion takes about 1.5 KiB of stack in a
+///   debug build, and a chain of more than ten annotated `async fn`s may need `#![recursion_limit = "256"]`.
+/// * After a `fork` the child has no timer: an async `wait("…")` that begins there does not end by itself, if the parent had
+///   used one. Fork before the first call, or wait in blocking functions.
+/// * Without a `scope` two operations can have one path, and then one `downstream_key` for equal keys: two functions of one
+///   name in two blocks of one function, or one generic function called with two closures. Give an operation that hands a
+///   `downstream_key` on a `scope`.
 ///
 /// # Records that outlive the process
 ///
@@ -138,8 +162,8 @@ use proc_macro::TokenStream;
 ///   takes a key itself. With `retry(5)` this is done at most 5 times. With `fail` nobody runs it again, and callers are
 ///   refused until somebody settles the record; a panic and a dropped future count, too.
 ///
-/// What is kept is written as JSON, so it must be `Serialize + DeserializeOwned` as well. `detached` is not available
-/// together with a store yet. `capacity` and `handle` are about records in this process; for those in a store there is
+/// What is kept is written as JSON, so it must be `Serialize + DeserializeOwned` as well. `detached` goes together with a
+/// store, too: body and recording are one task. `capacity` and `handle` are about records in this process; for those in a store there is
 /// `Records::of(&store)`.
 ///
 /// # Records in the caller's transaction
@@ -156,7 +180,8 @@ use proc_macro::TokenStream;
 ///
 /// It names an argument (`&mut PgConnection`, `&mut Transaction<'_, Postgres>`, the same for SQLite, or `&mut C` with
 /// `C: idempotently::transaction::Connection`) or a field (`self.tx`, in a method that takes `&mut self`). The body has it as
-/// before: it may lend it, set savepoints and give it away. `scope` is required, and what is kept is written as JSON; there is
+/// before: it may lend it, set savepoints and give it away. With a field, `&mut self` methods under `#[async_trait]` work as
+/// native ones do; any other future that is written by hand takes the transaction as an argument. `scope` is required, and what is kept is written as JSON; there is
 /// no `interrupted`, since the database takes back what is interrupted.
 ///
 /// The caller owns begin and commit, or `idempotently::transaction` does. A duplicate waits until the first one's transaction
@@ -193,7 +218,8 @@ pub fn idempotent(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// A struct with one unnamed field is the same key as that field; any other is the same key as the tuple of its fields,
-/// so changing their order changes the key. Each field must be a key itself. An enum has no derived key: say what
+/// so changing their order changes the key. Each field must be a key itself; of a field that holds the struct again, such as
+/// `Vec<Tree<T>>`, the parameters must. The fields of a packed struct must be `Copy`. An enum has no derived key: say what
 /// tells its values apart by implementing `ToFingerprint` and `ToKey`, or name the key as `key::display(&value)`.
 ///
 /// `#[to_key(crate = path)]` on the struct says where the library is, when renamed or re-exported.

@@ -49,18 +49,32 @@ fn push_text(parts: &mut Vec<Part>, text: &mut String) {
 /// Where the brace is that closes the hole, which may hold braces itself.
 fn end_of_hole(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
-    text.char_indices().find_map(|(at, letter)| match letter {
-        '}' if depth == 0 => Some(at),
-        '{' => {
-            depth += 1;
-            None
+    let mut at = 0;
+    while let Some(letter) = text[at..].chars().next() {
+        match letter {
+            '}' if depth == 0 => return Some(at),
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            '"' | '\'' => at += length_of_quoted(&text[at..]).unwrap_or(0),
+            _ => {}
         }
-        '}' => {
-            depth -= 1;
-            None
-        }
-        _ => None,
-    })
+        at += letter.len_utf8();
+    }
+    None
+}
+
+/// How far behind its begin the quotation mark stands that ends what `text` begins with: a string, or a character and
+/// not a lifetime.
+fn length_of_quoted(text: &str) -> Option<usize> {
+    let mark = text.chars().next()?;
+    let mut escaped = false;
+    let end = text.char_indices().skip(1).find(|(_, letter)| {
+        let ends = *letter == mark && !escaped;
+        escaped = *letter == '\\' && !escaped;
+        ends
+    })?;
+    let is_character = text[..end.0].chars().count() == 2 || text[1..].starts_with('\\');
+    (mark == '"' || is_character).then_some(end.0)
 }
 
 fn hole(text: &str, span: Span) -> syn::Result<Box<Expr>> {
@@ -155,6 +169,9 @@ mod tests {
             ("{T::NAME}", &["T :: NAME"]),
             ("{f(\"a:b\")}", &["f (\"a:b\")"]),
             ("{if a { b } else { c }}", &["if a { b } else { c }"]),
+            ("{s.find('}')}", &["s . find ('}')"]),
+            ("{s.find(\"}{\")}-", &["s . find (\"}{\")", "\"-\""]),
+            ("{a::<'b>('c', '\\'')}", &["a :: < 'b > ('c' , '\\'')"]),
         ] {
             let expected: Vec<_> = parts.iter().map(ToString::to_string).collect();
             assert_eq!(split(text), Ok(expected), "{text}");

@@ -19,8 +19,8 @@ pub(crate) struct Model {
     pub(crate) keep: Option<At<Keep>>,
     /// Whether followers get a clone of an outcome that is not kept.
     pub(crate) share: bool,
-    /// Whether the function must be able to return the library's error.
-    pub(crate) fallible: bool,
+    /// The argument that asks for a function that can return the library's error.
+    pub(crate) refused_by: Option<&'static str>,
     pub(crate) detached: bool,
     pub(crate) handle: Option<Ident>,
     /// Absent where the records live in this process.

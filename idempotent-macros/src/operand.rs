@@ -204,7 +204,7 @@ fn parenthesized(tokens: TokenStream, span: Span) -> Group {
     group
 }
 
-fn is_float(expr: &Expr) -> bool {
+pub(crate) fn is_float(expr: &Expr) -> bool {
     match bare(expr) {
         Expr::Lit(lit) => match &lit.lit {
             Lit::Float(_) => true,

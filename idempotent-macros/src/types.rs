@@ -4,15 +4,15 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
-    BoundLifetimes, GenericArgument, GenericParam, Ident, Lifetime, ParenthesizedGenericArguments, PathArguments,
-    PathSegment, Token, TraitBound, Type, TypeFnPtr, TypeParamBound, TypeReference, parse_quote_spanned,
+    BoundLifetimes, CapturedParam, GenericArgument, GenericParam, Ident, Lifetime, ParenthesizedGenericArguments, Path,
+    PathArguments, PathSegment, Token, TraitBound, Type, TypeFnPtr, TypeParamBound, TypeReference, parse_quote_spanned,
 };
 
 /// A function's return type that is a future.
 pub(crate) struct Future<'a> {
     /// Whether it is a `Pin<Box<…>>`.
     pub(crate) boxed: bool,
-    /// Whether it is boxed and `'static`.
+    /// Whether it borrows nothing: boxed and `'static`, or an `impl` that says so.
     pub(crate) lasts: bool,
     /// What it yields, where that is written.
     pub(crate) output: Option<&'a Type>,
@@ -34,7 +34,7 @@ pub(crate) fn future(ty: &Type) -> Option<Future<'_>> {
     match bare(ty) {
         Type::ImplTrait(opaque) => {
             let future = future_bound(&opaque.bounds)?;
-            Some(Future { boxed: false, lasts: false, output: output(future) })
+            Some(Future { boxed: false, lasts: captures_nothing(&opaque.bounds), output: output(future) })
         }
         Type::Path(path) => {
             let last = path.path.segments.last()?;
@@ -60,6 +60,17 @@ fn future_bound(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<&PathS
     bounds.iter().find_map(|bound| match bound {
         TypeParamBound::Trait(bound) => bound.path.segments.last().filter(|last| last.ident == "Future"),
         _ => None,
+    })
+}
+
+/// Whether an `impl` says that no lifetime is part of it, with `'static` or with `use<>`.
+fn captures_nothing(bounds: &Punctuated<TypeParamBound, Token![+]>) -> bool {
+    bounds.iter().any(|bound| match bound {
+        TypeParamBound::Lifetime(lifetime) => lifetime.ident == "static",
+        TypeParamBound::PreciseCapture(capture) => {
+            !capture.params.iter().any(|parameter| matches!(parameter, CapturedParam::Lifetime(_)))
+        }
+        _ => false,
     })
 }
 
@@ -133,21 +144,30 @@ pub(crate) fn inferred(ty: &Type) -> Type {
         Type::ImplTrait(opaque) => return parse_quote_spanned!(opaque.impl_token.span=> _),
         Type::Array(array) => *array.elem = inferred(&array.elem),
         Type::Tuple(tuple) => tuple.elems.iter_mut().for_each(|elem| *elem = inferred(elem)),
-        Type::Path(path) => {
-            for segment in &mut path.path.segments {
-                let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else {
-                    continue;
-                };
-                for argument in &mut arguments.args {
-                    if let GenericArgument::Type(ty) = argument {
-                        *ty = inferred(ty);
-                    }
-                }
+        Type::Slice(slice) => *slice.elem = inferred(&slice.elem),
+        Type::Reference(reference) => *reference.elem = inferred(&reference.elem),
+        Type::Path(path) => infer_arguments(&mut path.path),
+        Type::TraitObject(object) => object.bounds.iter_mut().for_each(|bound| {
+            if let TypeParamBound::Trait(bound) = bound {
+                infer_arguments(&mut bound.path);
             }
-        }
+        }),
         _ => {}
     }
     written
+}
+
+fn infer_arguments(path: &mut Path) {
+    for segment in &mut path.segments {
+        let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else { continue };
+        for argument in &mut arguments.args {
+            match argument {
+                GenericArgument::Type(ty) => *ty = inferred(ty),
+                GenericArgument::AssocType(item) => item.ty = inferred(&item.ty),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// A boxed future that borrows nothing: `'static` where its lifetime stands.
@@ -193,6 +213,20 @@ pub(crate) fn mentions(tokens: TokenStream, names: &[&Ident]) -> bool {
         TokenTree::Group(group) => mentions(group.stream(), names),
         TokenTree::Punct(_) | TokenTree::Literal(_) => false,
     })
+}
+
+/// Whether any name stands in `tokens`.
+pub(crate) fn mentions_any(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(_) => true,
+        TokenTree::Group(group) => mentions_any(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
+/// Whether it is `String`, by whatever path.
+pub(crate) fn is_string(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "String"))
 }
 
 /// Whether it borrows from a caller: a lifetime that is neither `'static` nor of its own binding.
@@ -302,6 +336,9 @@ mod tests {
             "Pin<Box<dyn Future<Output = &'a u8> + Send>>",
             "Pin<Box<dyn Future<Output = R> + 'static>>",
             "BoxFuture<'static, R>",
+            "impl Future<Output = R> + 'static",
+            "impl Future<Output = R> + use<>",
+            "impl Future<Output = R> + use<T>",
         ] {
             assert!(future(&ty(text)).unwrap().lasts, "{text}");
         }
@@ -312,6 +349,7 @@ mod tests {
             "BoxFuture<'_, R>",
             "BoxFuture<R>",
             "impl Future<Output = R>",
+            "impl Future<Output = R> + use<'a>",
         ] {
             assert!(!future(&ty(text)).unwrap().lasts, "{text}");
         }
@@ -376,6 +414,9 @@ mod tests {
             ("Result<impl Clone, (impl Send, E)>", "Result < _ , (_ , E) >"),
             ("[impl Clone; 2]", "[_ ; 2]"),
             ("Option<Box<dyn Clone>>", "Option < Box < dyn Clone > >"),
+            ("Arc<[impl Clone]>", "Arc < [_] >"),
+            ("Arc<dyn Source<Out = impl Display> + Send>", "Arc < dyn Source < Out = _ > + Send >"),
+            ("&'static impl Clone", "& 'static _"),
         ] {
             assert_eq!(inferred(&ty(text)).to_token_stream().to_string(), written, "{text}");
         }

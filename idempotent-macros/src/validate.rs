@@ -4,17 +4,17 @@ mod durable;
 mod lifetimes;
 mod transaction;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::visit::{self, Visit};
-use syn::{Error, Expr, FnArg, Lit, Pat, PatIdent};
+use syn::{Error, Expr, ExprLit, ExprUnary, FnArg, Lit, Pat, PatIdent, UnOp};
 
-use crate::args::{Args, Argument};
+use crate::args::{Args, Argument, as_written};
 use crate::errors::Errors;
 use crate::input::{Answer, Function};
 use crate::known::Name;
 use crate::model::{At, Durable, InFlight, Keep, Missing, Model, OnFailure, Retention, Transaction};
-use crate::operand::{Operand, bare, start};
+use crate::operand::{Operand, bare, is_float, start};
 use crate::{types, values};
 
 /// What the features of the crate allow.
@@ -28,6 +28,7 @@ pub(crate) struct Features {
 /// The model; without one, or beside it, the mistakes.
 pub(crate) fn check(args: &Args, function: &Function, features: Features, errors: &mut Errors) -> Option<Model> {
     check_function(function, errors);
+    check_self(args, function, errors);
     lifetimes::check_detached(args, function, features, errors);
     lifetimes::check_future(args, function, errors);
     let draft = Draft::read(args, function, features, errors);
@@ -67,7 +68,7 @@ impl<'a> Draft<'a> {
             scope: check_scope(args, function, errors),
             retention: read(args, Name::Retention, values::retention, errors),
             in_flight: read(args, Name::InFlight, values::in_flight, errors),
-            capacity: read(args, Name::Capacity, values::capacity, errors).map(|count| count.value),
+            capacity: check_capacity(args, function, errors),
             fingerprint: check_fingerprint(args, errors),
             keep: read(args, Name::Keep, values::keep, errors),
             on_failure: read(args, Name::OnFailure, values::on_failure, errors),
@@ -84,13 +85,13 @@ impl<'a> Draft<'a> {
         let limits = self.in_flight.as_ref().is_some_and(|at| at.value != InFlight::Wait);
         let args = self.args;
         [
+            args.find(Name::Transaction),
+            args.find(Name::Durable),
+            args.find(Name::Store),
             args.find(Name::Missing).filter(|_| rejects),
             args.find(Name::InFlight).filter(|_| limits),
             args.find(Name::Fingerprint),
             args.find(Name::Capacity),
-            args.find(Name::Durable),
-            args.find(Name::Store),
-            args.find(Name::Transaction),
         ]
         .into_iter()
         .flatten()
@@ -169,8 +170,16 @@ impl<'a> Draft<'a> {
     fn check_handle(&self, errors: &mut Errors) {
         let Some(handle) = &self.handle else { return };
         let own_type = Ident::new("Self", Span::call_site());
-        let sig = &self.function.sig;
-        if sig.receiver().is_some() || types::mentions(sig.to_token_stream(), &[&own_type]) {
+        let Function { sig, body, .. } = self.function;
+        let names_own_type = |tokens: TokenStream| types::mentions(tokens, &[&own_type]);
+        // In a body with items of its own it may be the type of one of those.
+        let items = ["impl", "trait", "struct", "enum"].map(|word| Ident::new(word, Span::call_site()));
+        let has_items = types::mentions(body.stream(), &items.each_ref());
+        if sig.receiver().is_some()
+            || names_own_type(sig.to_token_stream())
+            || self.args.iter().any(|argument| names_own_type(argument.value.to_token_stream()))
+            || (!has_items && names_own_type(body.stream()))
+        {
             errors.at(
                 handle,
                 "`handle` makes a static beside the function, and a method has no place for one: \
@@ -180,7 +189,7 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(self) -> Option<Model> {
-        let fallible = self.refusals().next().is_some();
+        let refused_by = self.refusals().next().map(Argument::known_word);
         let default_root = || quote_spanned!(Span::mixed_site()=> ::idempotently);
         Some(Model {
             root: self.root.unwrap_or_else(default_root),
@@ -193,7 +202,7 @@ impl<'a> Draft<'a> {
             fingerprint: self.fingerprint,
             keep: self.keep,
             share: self.on_failure.is_some_and(|at| at.value == OnFailure::Share),
-            fallible,
+            refused_by,
             detached: self.args.find(Name::Detached).is_some(),
             handle: self.handle,
             durable: self.durable,
@@ -211,11 +220,11 @@ fn read<T>(args: &Args, name: Name, parse: impl FnOnce(&Expr) -> syn::Result<T>,
 
 fn check_key(args: &Args, function: &Function, errors: &mut Errors) -> Option<Operand> {
     let names = argument_names(function);
+    let example = || names.first().map_or_else(|| "payment_id".to_owned(), Ident::to_string);
     if !args.has_key() {
-        let example = names.first().map_or_else(|| "payment_id".to_owned(), Ident::to_string);
         errors.push(Error::new(
             Span::call_site(),
-            format!("`key` is missing: say what makes two calls the same, as in `key = {example}`"),
+            format!("`key` is missing: say what makes two calls the same, as in `key = {}`", example()),
         ));
     }
     let (_, expr) = args.value(Name::Key)?;
@@ -229,7 +238,71 @@ fn check_key(args: &Args, function: &Function, errors: &mut Errors) -> Option<Op
         );
         return None;
     }
+    if is_constant(expr) && !function.sig.inputs.is_empty() {
+        let (example, constant) = (example(), as_written(bare(expr)));
+        errors.at(
+            expr,
+            format!(
+                "this key is the same in every call, so all of them get the first one's outcome: name what tells two calls \
+                 apart, as in `key = {example}`; where all calls are one, write `key = ({constant},)`"
+            ),
+        );
+        return None;
+    }
     Operand::key(expr, errors)
+}
+
+/// Whether it is a literal, and a text without a hole.
+fn is_constant(expr: &Expr) -> bool {
+    match bare(expr) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            let value = text.value();
+            // A text that cannot be a key is refused for that.
+            !value.is_empty() && !value.replace("{{", "").replace("}}", "").contains(['{', '}'])
+        }
+        expr @ (Expr::Lit(_) | Expr::Unary(_)) => !is_float(expr) && matches!(unsigned(expr), Expr::Lit(_)),
+        Expr::Reference(reference) => is_constant(&reference.expr),
+        _ => false,
+    }
+}
+
+/// Without the sign of a number.
+fn unsigned(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => bare(expr),
+        expr => expr,
+    }
+}
+
+/// `self` where the function has none.
+fn check_self(args: &Args, function: &Function, errors: &mut Errors) {
+    if function.sig.receiver().is_some() {
+        return;
+    }
+    let names = argument_names(function);
+    for argument in args.iter().filter(|argument| !argument.is(Name::Transaction)) {
+        let Some(token) = lone_self(argument.value.to_token_stream()) else { continue };
+        let instead = names.first().map(|name| format!(": name an argument, such as `{name}`"));
+        errors.at(token, format!("there is no `self` here{}", instead.unwrap_or_default()));
+    }
+}
+
+/// The first `self` that is a value and not the begin of a path.
+fn lone_self(tokens: TokenStream) -> Option<Ident> {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let goes_on = matches!(tokens.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
+        match token {
+            TokenTree::Ident(ident) if ident == "self" && !goes_on => return Some(ident),
+            TokenTree::Group(group) => {
+                if let Some(found) = lone_self(group.stream()) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The text of a literal that reads like an argument, or like something in it.
@@ -247,7 +320,31 @@ fn quoted_argument(expr: &Expr, names: &[Ident]) -> Option<String> {
 
 fn check_scope(args: &Args, function: &Function, errors: &mut Errors) -> Option<TokenStream> {
     let names = argument_names(function);
-    read(args, Name::Scope, |value| values::scope(value, &names), errors).map(|scope| scope.value)
+    let scope = read(args, Name::Scope, |value| values::scope(value, &names), errors)?;
+    let (_, value) = args.value(Name::Scope)?;
+    let argument = function.sig.inputs.iter().find_map(|argument| match (argument, bare(value)) {
+        (FnArg::Typed(argument), Expr::Path(path)) => path.path.get_ident().filter(|name| {
+            bound_names(&argument.pat).contains(name)
+                && (types::borrows(&argument.ty) || types::is_string(&argument.ty))
+        }),
+        _ => None,
+    });
+    if let Some(name) = argument {
+        errors.at(
+            value,
+            format!(
+                "`scope` is the same in every call, and `{name}` is an argument: write a text, as in \
+                 `scope = \"payments.charge\"`, and let the key have what differs, as in `key = ({name}, …)`"
+            ),
+        );
+        return None;
+    }
+    Some(scope.value)
+}
+
+fn check_capacity(args: &Args, function: &Function, errors: &mut Errors) -> Option<TokenStream> {
+    let parameters: Vec<_> = function.sig.generics.const_params().map(|parameter| &parameter.ident).collect();
+    read(args, Name::Capacity, |value| values::capacity(value, &parameters), errors).map(|count| count.value)
 }
 
 fn check_fingerprint(args: &Args, errors: &mut Errors) -> Option<At<Operand>> {

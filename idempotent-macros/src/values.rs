@@ -3,13 +3,14 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::{Error, Expr, ExprPath, Lit, LitInt, LitStr, Member};
 
 use crate::duration;
 use crate::model::{Held, InFlight, Interrupted, Keep, Missing, OnFailure, Records, Retention};
 use crate::operand::bare;
+use crate::types;
 
 fn wrong<T>(value: impl ToTokens, message: impl Display) -> syn::Result<T> {
     Err(Error::new_spanned(value, message))
@@ -159,7 +160,20 @@ pub(crate) fn on_failure(value: &Expr) -> syn::Result<OnFailure> {
 }
 
 /// A number, or what can be a constant; whether that is zero is for the compiler to see.
-pub(crate) fn capacity(value: &Expr) -> syn::Result<TokenStream> {
+///
+/// It goes into a static, which sees neither `Self` nor the `parameters` of the function.
+pub(crate) fn capacity(value: &Expr, parameters: &[&Ident]) -> syn::Result<TokenStream> {
+    let own_type = Ident::new("Self", Span::call_site());
+    let mut unseen = parameters.iter().copied().chain([&own_type]);
+    if let Some(name) = unseen.find(|name| types::mentions(value.to_token_stream(), &[name])) {
+        return wrong(
+            value,
+            format!(
+                "`capacity` is a constant of the operation, which cannot see `{name}`: \
+                 write a number, or a constant by the name of its type or module, as in `Limits::MOST`"
+            ),
+        );
+    }
     let fits = match (integer(value), bare(value)) {
         (Some(count), _) => count.base10_parse::<usize>().is_ok_and(|count| count > 0),
         (None, Expr::Path(_)) => name(value).is_none_or(|name| !is_small(name)),

@@ -6,3 +6,5 @@ mod outcomes;
 mod refusing;
 mod shapes;
 mod sharing;
+#[cfg(feature = "durable")]
+mod temporaries;

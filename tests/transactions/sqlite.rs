@@ -306,3 +306,45 @@ async fn what_one_mode_completed_the_other_replays() {
     assert!(Records::of(&shared).forget("tests.sqlite.modes", &7_i64).unwrap());
     assert_eq!((within(7).await.unwrap(), effects(&pool, 7).await), (7, 2));
 }
+
+#[async_trait::async_trait]
+trait Repository {
+    async fn add(&mut self, id: i64) -> Result<i64, Failure>;
+}
+
+struct Session<'a> {
+    tx: Transaction<'a, Sqlite>,
+    runs: i64,
+}
+
+#[async_trait::async_trait]
+impl Repository for Session<'_> {
+    #[idempotent(key = id, transaction = self.tx, scope = "tests.sqlite.async_trait")]
+    async fn add(&mut self, id: i64) -> Result<i64, Failure> {
+        self.runs += 1;
+        effect(&mut *self.tx, id).await?;
+        if id < 0 {
+            return Err(Failure::Declined);
+        }
+        Ok(self.runs)
+    }
+}
+
+#[tokio::test]
+async fn a_field_holds_the_transaction_of_a_method_that_async_trait_made() {
+    let file = File::new();
+    let pool = file.pool(file.options()).await;
+    let mut session = Session { tx: pool.begin().await.unwrap(), runs: 0 };
+    assert_eq!(session.add(7).await.unwrap(), 1);
+    assert_eq!(session.add(7).await.unwrap(), 1);
+    assert_eq!(session.runs, 1);
+    session.tx.commit().await.unwrap();
+    assert_eq!((effects(&pool, 7).await, records(&pool).await), (1, 1));
+
+    let mut session = Session { tx: pool.begin().await.unwrap(), runs: 0 };
+    assert_eq!(session.add(7).await.unwrap(), 1);
+    assert_eq!(session.runs, 0);
+    assert!(session.add(-7).await.is_err());
+    session.tx.rollback().await.unwrap();
+    assert_eq!((effects(&pool, -7).await, records(&pool).await), (0, 1));
+}

@@ -12,7 +12,7 @@ fn borrowed_key(id: &str) -> Pin<Box<dyn Future<Output = u8> + Send>> {
     Box::pin(async { 1 })
 }
 
-#[idempotent(key = 1)]
+#[idempotent(key = (1,))]
 fn owned_in_the_body(id: &str) -> Pin<Box<dyn Future<Output = usize> + 'static>> {
     let id = id.to_owned();
     Box::pin(async move { id.len() })

@@ -35,7 +35,7 @@ use std::time::Duration;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a fingerprint",
     label = "not a fingerprint",
-    note = "use the fields that must not change, `key::display(&value)`, or implement `ToFingerprint`"
+    note = "use the fields that must not change, `idempotently::key::display(&value)`, or `idempotently::key::serde(&value)` with the feature `serde`; for your own type write `#[derive(ToKey)]` or implement `ToFingerprint`"
 )]
 pub trait ToFingerprint {
     /// Writes the value, as one value.
@@ -64,7 +64,7 @@ pub trait ToFingerprint {
     label = "not a key",
     note = "a float is no key (equal amounts can differ in their bits): use an integer, such as cents",
     note = "an `Option` is no key (`None` identifies nothing): where it is the whole key, add `missing = run` or `missing = reject`; in a tuple or a struct, take it out with `key.map(|key| (tenant, key))`",
-    note = "for your own type write `#[derive(ToKey)]`; for a foreign one `key = idempotently::key::display(&value)`"
+    note = "for your own struct write `#[derive(ToKey)]`; for an enum or a type of another crate `idempotently::key::display(&value)`, or `idempotently::key::serde(&value)` with the feature `serde`; a `Uuid` is a key with the feature `uuid`"
 )]
 pub trait ToKey: ToFingerprint {
     #[doc(hidden)]

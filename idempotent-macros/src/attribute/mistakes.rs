@@ -77,6 +77,14 @@ fn of_the_key() {
         ("retention = \"1h\"", "fn f(&self) {}", "", "as in `key = self`"),
         ("key = \"order.id\"", item, "\"order.id\"", "`key = order.id`, or make it a hole, `key = \"{order.id}\"`"),
         ("key = \"order\"", item, "\"order\"", "write `key = order`"),
+        ("key = \"orders\"", item, "\"orders\"", "`key = order`; where all calls are one, write `key = (\"orders\",)`"),
+        ("key = 5", item, "5", "this key is the same in every call"),
+        ("key = -5", item, "-5", "this key is the same in every call"),
+        ("key = true", "fn f(&self) {}", "true", "as in `key = self`"),
+        ("key = &\"{{}}\"", item, "&\"{{}}\"", "this key is the same in every call"),
+        ("key = self.id", item, "self", "there is no `self` here: name an argument, such as `order`"),
+        ("key = (order.id, g(self))", item, "self", "there is no `self` here"),
+        ("key = \"{}-{}\", order.id, order", item, "\"{}-{}\"", "names nothing"),
         ("key = ()", item, "()", "a key with nothing in it"),
         ("key = (order.id, 1.5)", item, "1.5", "a float is no key"),
         ("key = \"{order.id:?}\"", item, "\"{order.id:?}\"", "`key::display(&order.id)`"),
@@ -84,7 +92,9 @@ fn of_the_key() {
         ("key = (order.id, 1), missing = run", item, "(order.id, 1)", "put the parts into it"),
         ("missing = run, key = \"{order}:1\"", item, "\"{order}:1\"", "put the parts into it"),
     ]);
-    for key in ["\"orders\"", "\"order-{order.id}\"", "\"border.id\"", "(order.id, \"order list\")"] {
+    for key in
+        ["\"order-{order.id}\"", "(\"border.id\",)", "(order.id, \"order list\")", "(\"orders\",)", "(5,)", "ORDERS"]
+    {
         let args = format!("key = {key}");
         assert_eq!(mistakes(&args, item, FEATURES), [], "{key}");
     }
@@ -204,13 +214,17 @@ fn of_futures_that_borrow_nothing() {
     let item = |arguments: &str, returns: &str, body: &str| format!("fn f({arguments}) {returns} {{ {body} }}");
     for (args, item, at) in [
         ("key = n", item("n: &str", boxed, "g()"), "&str"),
-        ("key = 1", item("n: &str", boxed, "g(n)"), "&str"),
-        ("key = 1", item("(n, _): (&str, u8)", boxed, "g(n)"), "(&str, u8)"),
-        ("key = 1", item("n: Cow<'_, str>", "-> BoxFuture<'static, u8>", "g(vec![n])"), "Cow<'_, str>"),
+        ("key = (1,)", item("n: &str", boxed, "g(n)"), "&str"),
+        ("key = (1,)", item("(n, _): (&str, u8)", boxed, "g(n)"), "(&str, u8)"),
+        ("key = (1,)", item("n: Cow<'_, str>", "-> BoxFuture<'static, u8>", "g(vec![n])"), "Cow<'_, str>"),
         ("key = self.id", item("&self", boxed, "g()"), "&self"),
-        ("key = 1", item("self: &Arc<Self>", boxed, "g(self)"), "self: &Arc<Self>"),
+        ("key = (1,)", item("self: &Arc<Self>", boxed, "g(self)"), "self: &Arc<Self>"),
     ] {
         check(&[(args, &item, at, says)]);
+    }
+    let says = "as in `impl Future<Output = …>` without `'static` and `use<>`";
+    for returns in ["-> impl Future<Output = u8> + 'static", "-> impl Future<Output = u8> + use<>"] {
+        check(&[("key = n", &item("n: &str", returns, "g()"), "&str", says)]);
     }
     for item in [
         item("n: u8, unused: &str", boxed, "g(n)"),
@@ -218,6 +232,7 @@ fn of_futures_that_borrow_nothing() {
         item("n: &str", "-> Pin<Box<dyn Future<Output = u8> + '_>>", "g(n)"),
         item("n: &str", "-> BoxFuture<'_, u8>", "g(n)"),
         item("n: &str", "-> impl Future<Output = u8>", "g(n)"),
+        item("n: u8", "-> impl Future<Output = u8> + 'static", "g(n)"),
     ] {
         assert_eq!(mistakes("key = n", &item, FEATURES), [], "{item}");
     }
@@ -230,7 +245,7 @@ fn of_records_in_a_store() {
     let check =
         |args: &str, item: &str, at: &str, message: &str| check(&[(&format!("key = n, {args}"), item, at, message)]);
     for word in ["durable", "store"] {
-        let chosen = if word == "store" { "store = &self.store" } else { word };
+        let chosen = if word == "store" { "store = &n.store" } else { word };
         check(&format!("{chosen}, scope = \"n\""), item, word, "needs a choice");
         check(&format!("{chosen}, interrupted = fail"), item, word, "write `scope = \"payments.charge\"`");
         check(&format!("{chosen}, {terms}"), "fn f(n: u8) -> u8 { n }", word, "let it return `Result<_, E>`");

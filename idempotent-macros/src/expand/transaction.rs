@@ -11,8 +11,9 @@
 //! async fn place(tx: &mut PgConnection, order: &Order) -> Result<i64, ShopError> {
 //!     let mut running = {
 //!         let operation = { static OPERATION: … };
-//!         let call = operation.call(&order.id).scope("shop.place");
-//!         let plan = { …::returns_as::<Result<i64, ShopError>>().idempotent_plan().fallible() };
+//!         let call = operation.call(&order.id);
+//!         let call = call.scope("shop.place");
+//!         let plan = { …::returns_as::<Result<i64, ShopError>>().idempotent_plan().refused_by_transaction() };
 //!         match ::idempotently::__private::begin(call, plan, ::idempotently::__private::lent(&mut *tx)).await {
 //!             ::idempotently::__private::Begun::Answered(outcome) => return outcome,
 //!             ::idempotently::__private::Begun::Run(running) => running,
@@ -27,12 +28,12 @@
 //! }
 //! ```
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{FnArg, Pat, Signature, Token};
 
-use super::{Expansion, Place};
-use crate::input::Answer;
+use super::Expansion;
+use crate::input::{Answer, lent_self};
 use crate::model::{At, Held, Transaction};
 use crate::operand::at;
 use crate::types;
@@ -76,22 +77,18 @@ impl Expansion<'_> {
 
     fn begun(&self, lent: &TokenStream) -> TokenStream {
         let operation = self.operation();
-        let call = self.call();
-        let Place { first, last } = self.outcome;
+        let calls = self.calls();
+        let first = self.outcome;
         let ty = self.function.outcome().map(|ty| types::inferred(ty).to_token_stream());
         let ty = ty.unwrap_or_else(|| quote_spanned!(first=> _));
         let root = self.root(first);
-        let plan = self.plan_of(None, &quote_spanned!(first=> #root::__private::returns_as::<#ty>()));
-        let mut arguments = Group::new(Delimiter::Parenthesis, quote_spanned!(first=> call, plan, #lent));
-        arguments.set_span(last);
-        let begin = Ident::new("begin", last);
-        let begin = quote_spanned!(first=> #root::__private::#begin #arguments);
-        let begin = quote_spanned!(last=> #begin.await);
+        let plan = self.plan_of(&quote_spanned!(first=> #root::__private::returns_as::<#ty>()));
+        let begin = quote_spanned!(first=> #root::__private::begin(call, plan, #lent).await);
         let root = &self.model.root;
         quote_spanned! {Span::mixed_site()=>
             {
                 let operation = #operation;
-                let call = #call;
+                #(let call = #calls;)*
                 let plan = #plan;
                 match #begin {
                     #root::__private::Begun::Answered(outcome) => return outcome,
@@ -104,17 +101,28 @@ impl Expansion<'_> {
     /// The body in its execution. An argument is lent to it under its own name, so that it can give it away; a field is not
     /// taken, so that it is there afterwards.
     fn entered(&self, held: &Held) -> TokenStream {
-        let span = at(self.function.body.span_open());
         let running = Ident::new("running", Span::mixed_site());
         match held {
-            Held::Field(_) => {
-                let body = self.body_that(&TokenStream::new());
-                quote_spanned!(Span::mixed_site()=> #running.body(#body))
-            }
+            Held::Field(_) => match self.function.with_lent_self() {
+                None => {
+                    let body = self.body_that(&TokenStream::new());
+                    quote_spanned!(Span::mixed_site()=> #running.body(#body))
+                }
+                Some(body) => {
+                    let (lent, body) = (lent_self(Span::call_site()), self.made(&body));
+                    let receiver = self.function.sig.receiver().map(|receiver| receiver.self_token);
+                    quote_spanned! {Span::mixed_site()=>
+                        {
+                            let #lent = &mut *#receiver;
+                            #running.body(#body)
+                        }
+                    }
+                }
+            },
             Held::Argument(name) => {
                 let body = match self.function.answer() {
                     Answer::Direct | Answer::Async => self.body(),
-                    Answer::Future | Answer::BoxedFuture => self.made(span),
+                    Answer::Future | Answer::BoxedFuture => self.made(&self.function.body),
                 };
                 let mutability = self.mutability(name);
                 quote_spanned! {Span::mixed_site()=>
@@ -128,8 +136,8 @@ impl Expansion<'_> {
     }
 
     /// A future that the body makes by hand, in a closure that `return` leaves.
-    fn made(&self, span: Span) -> TokenStream {
-        let body = &self.function.body;
+    fn made(&self, body: &Group) -> TokenStream {
+        let span = at(body.span_open());
         let ty = self.function.returns().map(|ty| types::passing(&types::inferred(ty)));
         let ty = ty.map_or_else(|| quote!(_), ToTokens::into_token_stream);
         quote_spanned!(span=> (move || -> #ty #body)())

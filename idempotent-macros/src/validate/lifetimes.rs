@@ -46,13 +46,17 @@ pub(super) fn check_detached(args: &Args, function: &Function, features: Feature
     }
 }
 
-/// A boxed future that is `'static` borrows nothing, and the key and the body are part of it.
+/// A future that is `'static` borrows nothing, and the key and the body are part of it.
 pub(super) fn check_future(args: &Args, function: &Function, errors: &mut Errors) {
     let lasts = function.returns().and_then(types::future).is_some_and(|future| future.lasts);
     // What is detached was refused for the same argument.
-    if !lasts || function.answer() != Answer::BoxedFuture || args.find(Name::Detached).is_some() {
+    if !lasts || function.answer() == Answer::Async || args.find(Name::Detached).is_some() {
         return;
     }
+    let borrowing = match function.answer() {
+        Answer::Future => "`impl Future<Output = …>` without `'static` and `use<>`",
+        _ => "`Pin<Box<dyn Future<Output = …> + '_>>`",
+    };
     let is_used = |name: &Ident| {
         let in_body = types::mentions(function.body.stream(), &[name]);
         in_body || args.iter().any(|argument| types::mentions(argument.value.to_token_stream(), &[name]))
@@ -61,14 +65,17 @@ pub(super) fn check_future(args: &Args, function: &Function, errors: &mut Errors
         match argument {
             FnArg::Receiver(receiver) if is_used(&Ident::from(receiver.self_token)) => errors.at(
                 receiver,
-                "the future reads this when it is polled, and the one that is returned is `'static`: \
-                 let it borrow, as in `Pin<Box<dyn Future<Output = …> + '_>>`, or take `self: Arc<Self>`",
+                format!(
+                    "the future reads this when it is polled, and the one that is returned is `'static`: \
+                     let it borrow, as in {borrowing}, or take `self: Arc<Self>`"
+                ),
             ),
             FnArg::Typed(argument) if bound_names(&argument.pat).iter().any(is_used) => errors.at(
                 &argument.ty,
-                "the future reads this when it is polled, and the one that is returned is `'static`: \
-                 let it borrow, as in `Pin<Box<dyn Future<Output = …> + '_>>`, or take this owned, \
-                 such as `String` for `&str`",
+                format!(
+                    "the future reads this when it is polled, and the one that is returned is `'static`: \
+                     let it borrow, as in {borrowing}, or take this owned, such as `String` for `&str`"
+                ),
             ),
             _ => {}
         }

@@ -85,8 +85,15 @@ fn check_held(args: &Args, held: &At<Held>, function: &Function, errors: &mut Er
                 Some(_) => {}
                 None => errors.at(value, "there is no `self` here: name the argument that is the transaction"),
             }
-            if matches!(function.answer(), Answer::Future | Answer::BoxedFuture) {
-                errors.at(value, "a future that is written by hand takes `self` with it: write `async fn`");
+            let by_hand = matches!(function.answer(), Answer::Future | Answer::BoxedFuture);
+            let is_lent = |kind: &ReceiverKind| matches!(kind, ReceiverKind::Reference(..));
+            let can_be_lent = function.sig.receiver().is_some_and(|receiver| is_lent(&receiver.kind));
+            if by_hand && !(can_be_lent && function.with_lent_self().is_some()) {
+                errors.at(
+                    value,
+                    "a future that is written by hand takes `self` with it: write `async fn`, or take the transaction \
+                     as an argument",
+                );
             }
         }
         Held::Argument(name) => {

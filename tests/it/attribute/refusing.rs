@@ -103,7 +103,7 @@ fn a_missing_key_runs_unprotected_or_is_refused() {
 
 #[test]
 fn options_that_refuse_return_their_kinds() {
-    #[idempotent(key = 1, fingerprint = (amount, note), handle = PAY)]
+    #[idempotent(key = (1,), fingerprint = (amount, note), handle = PAY)]
     fn pay(amount: f64, note: Option<&str>) -> Result<f64, Error> {
         let _ = note;
         Ok(amount)

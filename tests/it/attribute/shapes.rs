@@ -171,7 +171,7 @@ fn a_retention_may_be_a_text_an_expression_or_forever() {
     fn text() -> u32 {
         number()
     }
-    #[idempotent(key = 1, retention = Duration::from_secs(60 * minutes))]
+    #[idempotent(key = (1,), retention = Duration::from_secs(60 * minutes))]
     fn expression(minutes: u64) -> u32 {
         number()
     }
