@@ -151,13 +151,11 @@ fn word(input: ParseStream<'_>) -> syn::Result<Ident> {
         let goes_on = ahead.is_empty() || ahead.peek(Token![,]) || ahead.peek(Token![=]);
         goes_on || known::find(&word.to_string()).is_some()
     });
-    match word {
-        Some(_) => input.call(Ident::parse_any),
-        None => {
-            let key = input.fork().parse::<Expr>().map_or_else(|_| "…".to_owned(), |key| as_written(&key));
-            Err(input.error(format!("expected an argument with its name; for a key write `key = {key}`")))
-        }
+    if word.is_some() {
+        return input.call(Ident::parse_any);
     }
+    let key = input.fork().parse::<Expr>().map_or_else(|_| "…".to_owned(), |key| as_written(&key));
+    Err(input.error(format!("expected an argument with its name; for a key write `key = {key}`")))
 }
 
 /// An expression as people write it, where its tokens have spaces between them.
