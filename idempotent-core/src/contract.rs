@@ -33,6 +33,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "to panic is what a rule does when it is broken")]
 
+pub mod adoptions;
 mod case;
 pub mod claims;
 pub mod contents;
@@ -164,6 +165,19 @@ macro_rules! each_rule {
                 a_superseded_outcome_is_answered_with_the_winners
                 an_outcome_without_a_record_is_lost
                 tokens_only_grow
+            }
+            adoptions {
+                an_outcome_is_adopted_where_nobody_has_the_key
+                an_adoption_is_under_a_new_token_and_counts_no_attempt
+                a_live_holder_is_not_adopted_over
+                adopting_twice_changes_nothing
+                a_callers_own_hold_is_adopted_over
+                another_fingerprint_is_not_adopted_over
+                an_interrupted_record_is_not_adopted_over
+                an_adopted_outcome_ends
+                an_adoption_wakes_whoever_waits
+                an_outcome_is_adopted_though_nobody_awaits_it
+                an_outcome_of_another_fingerprint_supersedes_nobody
             }
             time {
                 retention_is_enforced_on_read

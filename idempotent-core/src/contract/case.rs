@@ -4,7 +4,10 @@ use super::Subject;
 use crate::blocking::block_on;
 use crate::random;
 use crate::record::{OnInterruption, Owner};
-use crate::store::{Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store};
+use crate::store::{
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    Store,
+};
 use futures_timer::Delay;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -112,6 +115,11 @@ pub(super) fn claim_of(place: Place) -> Claim {
     Claim::new(place, owner(), LONG, OnInterruption::Retry)
 }
 
+/// A new caller's outcome, which it has without a hold and which never ends.
+pub(super) fn adoption_of(place: Place, outcome: &[u8]) -> AdoptRequest {
+    AdoptRequest::new(place, owner(), OnInterruption::Retry, outcome.to_vec())
+}
+
 /// The same claim on other terms.
 pub(super) fn with(claim: Claim, interrupted: OnInterruption) -> Claim {
     Claim { interrupted, ..claim }
@@ -165,6 +173,16 @@ impl Handle {
     #[track_caller]
     pub(super) fn complete(&self, hold: &Hold, outcome: &[u8], retention: Option<Duration>) -> Recorded {
         answered("complete", self.0.complete(CompleteRequest::new(hold.clone(), outcome.to_vec()).retention(retention)))
+    }
+
+    #[track_caller]
+    pub(super) fn complete_with(&self, request: CompleteRequest) -> Recorded {
+        answered("complete", self.0.complete(request))
+    }
+
+    #[track_caller]
+    pub(super) fn adopt(&self, request: AdoptRequest) -> Adopted {
+        answered("adopt", self.0.adopt(request))
     }
 
     #[track_caller]

@@ -3,8 +3,13 @@
 use super::super::case::{Case, Handle};
 use super::step::Step;
 use crate::clock::Timestamp;
-use crate::record::{Asker, Completion, OnInterruption, Owner, Record, State, Verdict, judge, judge_completion};
-use crate::store::{Claim, Claimed, Glimpse, Hold, Place, Recorded, Release, Standing};
+use crate::record::{
+    AdoptionDecision, Asker, Completion, OnInterruption, Owner, Record, State, Verdict, decide_adoption, judge,
+    judge_completion,
+};
+use crate::store::{
+    AdoptRequest, Adopted, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -55,8 +60,14 @@ impl<'a> Model<'a> {
                 self.claim(&store, key, asker, self.unit * lease.into())
             }
             Step::Renew { key, back, lease } => self.renew(&store, key, back, self.unit * lease.into()),
-            Step::Complete { key, back, outcome, retention } => {
-                self.complete(&store, &self.hold(key, back), key, vec![outcome; 3], self.span(retention))
+            Step::Complete { key, back, fingerprint, outcome, retention } => {
+                let request = CompleteRequest::new(self.hold(key, back), vec![outcome; 3]);
+                self.complete(&store, key, request.fingerprint(bytes(fingerprint)).retention(self.span(retention)))
+            }
+            Step::Adopt { key, owner, fingerprint, interrupted, outcome, retention } => {
+                let Asker { owner, fingerprint, interrupted } = asker(owner, fingerprint, interrupted);
+                let request = AdoptRequest::new(self.place(key), owner, interrupted, vec![outcome; 4]);
+                self.adopt(&store, key, request.fingerprint(fingerprint).retention(self.span(retention)))
             }
             Step::Release { key, back, how } => self.release(&store, key, back, how),
             Step::Resolve { key, outcome, retention } => {
@@ -156,18 +167,12 @@ impl<'a> Model<'a> {
         agree("renew", &vec![renewed], &store.renew(&[&hold], lease))
     }
 
-    fn complete(
-        &mut self,
-        store: &Handle,
-        hold: &Hold,
-        key: u8,
-        outcome: Vec<u8>,
-        retention: Option<Duration>,
-    ) -> Agreed {
+    fn complete(&mut self, store: &Handle, key: u8, request: CompleteRequest) -> Agreed {
         let now = self.now();
-        let answer = store.complete(hold, &outcome, retention);
+        let answer = store.complete_with(request.clone());
+        let CompleteRequest { hold, fingerprint, outcome, retention } = request;
         let record = self.records.get_mut(&key);
-        let recorded = match (judge_completion(record.as_deref(), hold.token, None, now), record) {
+        let recorded = match (judge_completion(record.as_deref(), hold.token, fingerprint, now), record) {
             (Completion::Record, Some(record)) => {
                 record.state = State::Completed { outcome, ends: retention.map(|span| now.after(span)) };
                 Recorded::Done
@@ -179,6 +184,39 @@ impl<'a> Model<'a> {
             _ => Recorded::Lost,
         };
         agree("complete", &recorded, &answer)
+    }
+
+    fn adopt(&mut self, store: &Handle, key: u8, request: AdoptRequest) -> Agreed {
+        let now = self.now();
+        let answer = store.adopt(request.clone());
+        let AdoptRequest { place, owner, fingerprint, interrupted, outcome, retention } = request;
+        let decision = decide_adoption(self.records.get(&key), &Asker { owner, fingerprint, interrupted }, now);
+        let agrees = match (&decision, &answer, self.records.get_mut(&key)) {
+            (AdoptionDecision::Record { attempt }, Adopted::Recorded, _) => {
+                // It has a new token, which only the store knows.
+                let seen = store.peek(&place);
+                let ends = retention.map(|span| now.after(span));
+                let state = State::Completed { outcome, ends };
+                let token = seen.map_or(0, |seen| seen.token);
+                self.records.insert(key, Record { state, fingerprint, token, attempt: *attempt });
+                self.remember(key, token)
+            }
+            (AdoptionDecision::InFlight(remaining), Adopted::InFlight { remaining: told }, _) => {
+                told.abs_diff(*remaining) <= if self.goes_by_itself { self.unit } else { Duration::ZERO }
+            }
+            (AdoptionDecision::Completed, Adopted::Completed { outcome: told }, Some(record)) => {
+                matches!(&record.state, State::Completed { outcome, .. } if outcome == told)
+            }
+            (AdoptionDecision::Interrupt, Adopted::Interrupted, Some(record)) => {
+                record.state = State::Interrupted;
+                true
+            }
+            (AdoptionDecision::Mismatch, Adopted::Mismatch, _)
+            | (AdoptionDecision::Interrupted, Adopted::Interrupted, _) => true,
+            _ => false,
+        };
+        let should = || format!("`adopt` is {answer:?}, and should be {decision:?} of {:?}", self.held(key));
+        if agrees { Ok(()) } else { Err(should()) }
     }
 
     fn release(&mut self, store: &Handle, key: u8, back: u8, how: Release) -> Agreed {
@@ -230,7 +268,10 @@ impl<'a> Model<'a> {
     }
 }
 
+fn bytes(fingerprint: Option<u8>) -> Option<[u8; 16]> {
+    fingerprint.map(|byte| [byte; 16])
+}
+
 fn asker(owner: u8, fingerprint: Option<u8>, interrupted: OnInterruption) -> Asker {
-    let fingerprint = fingerprint.map(|byte| [byte; 16]);
-    Asker { owner: Owner([owner + 1; 16]), fingerprint, interrupted }
+    Asker { owner: Owner([owner + 1; 16]), fingerprint: bytes(fingerprint), interrupted }
 }

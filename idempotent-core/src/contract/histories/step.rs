@@ -6,16 +6,56 @@ use crate::store::Release;
 /// One thing that happens. Spans and waits are counted in units.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    Claim { key: u8, owner: u8, fingerprint: Option<u8>, lease: u8, interrupted: OnInterruption },
-    Renew { key: u8, back: u8, lease: u8 },
-    Complete { key: u8, back: u8, outcome: u8, retention: Option<u8> },
-    Release { key: u8, back: u8, how: Release },
-    Resolve { key: u8, outcome: u8, retention: Option<u8> },
-    Forget { key: u8 },
-    Peek { key: u8 },
+    Claim {
+        key: u8,
+        owner: u8,
+        fingerprint: Option<u8>,
+        lease: u8,
+        interrupted: OnInterruption,
+    },
+    Renew {
+        key: u8,
+        back: u8,
+        lease: u8,
+    },
+    Complete {
+        key: u8,
+        back: u8,
+        fingerprint: Option<u8>,
+        outcome: u8,
+        retention: Option<u8>,
+    },
+    Adopt {
+        key: u8,
+        owner: u8,
+        fingerprint: Option<u8>,
+        interrupted: OnInterruption,
+        outcome: u8,
+        retention: Option<u8>,
+    },
+    Release {
+        key: u8,
+        back: u8,
+        how: Release,
+    },
+    Resolve {
+        key: u8,
+        outcome: u8,
+        retention: Option<u8>,
+    },
+    Forget {
+        key: u8,
+    },
+    Peek {
+        key: u8,
+    },
     List,
-    Purge { limit: u8 },
-    Wait { units: u8 },
+    Purge {
+        limit: u8,
+    },
+    Wait {
+        units: u8,
+    },
 }
 
 /// Numbers that are the same in every run (splitmix64).
@@ -60,28 +100,25 @@ impl Random {
         let span = self.span();
         let retention = self.one_of([true, true, false]).then(|| self.span());
         let outcome = self.below(u8::MAX);
-        match self.below(22) {
-            0..8 => Step::Claim {
-                key,
-                owner: self.below(3),
-                fingerprint: self.one_of([None, None, None, None, Some(1)]),
-                lease: span,
-                interrupted: self.one_of([
-                    OnInterruption::Retry,
-                    OnInterruption::Retry,
-                    OnInterruption::RetryUpTo(1),
-                    OnInterruption::RetryUpTo(2),
-                    OnInterruption::Fail,
-                ]),
-            },
+        let fingerprint = self.one_of([None, None, None, None, Some(1)]);
+        let interrupted = self.one_of([
+            OnInterruption::Retry,
+            OnInterruption::Retry,
+            OnInterruption::RetryUpTo(1),
+            OnInterruption::RetryUpTo(2),
+            OnInterruption::Fail,
+        ]);
+        match self.below(24) {
+            0..8 => Step::Claim { key, owner: self.below(3), fingerprint, lease: span, interrupted },
             8..10 => Step::Renew { key, back, lease: span },
-            10..13 => Step::Complete { key, back, outcome, retention },
+            10..13 => Step::Complete { key, back, fingerprint, outcome, retention },
             13 => Step::Release { key, back, how: Release::Free },
             14 => Step::Release { key, back, how: Release::Interrupt },
             15 => Step::Resolve { key, outcome, retention },
             16 => self.one_of([Step::Forget { key }, Step::Peek { key }]),
             17 => Step::Peek { key },
             18 => self.one_of([Step::List, Step::Purge { limit: 1 }, Step::Purge { limit: 100 }]),
+            19 | 20 => Step::Adopt { key, owner: self.below(3), fingerprint, interrupted, outcome, retention },
             _ => Step::Wait { units: self.one_of([2, 2, 4]) },
         }
     }
