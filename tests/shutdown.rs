@@ -181,10 +181,16 @@ fn keeping(operation: &'static Operation, keys: u8) -> (Away, SharedStore) {
     let away = Away::new();
     let store = SharedStore::new(away.clone());
     away.keeps_releases();
-    for key in 0..keys {
-        let failed = operation.call(&key).store(&store).try_run(|| Err::<u8, _>(anyhow::anyhow!("no")));
-        assert!(failed.is_err());
-    }
+    // Each waits a while for its answer.
+    thread::scope(|scope| {
+        for key in 0..keys {
+            let store = &store;
+            scope.spawn(move || {
+                let failed = operation.call(&key).store(store).try_run(|| Err::<u8, _>(anyhow::anyhow!("no")));
+                assert!(failed.is_err());
+            });
+        }
+    });
     (away, store)
 }
 

@@ -529,7 +529,6 @@ mod broken {
             (Fault::WakesNobody, "an_adoption_wakes_whoever_waits"),
             (Fault::AdoptsWhenAwaited, "an_outcome_is_adopted_though_nobody_awaits_it"),
             (Fault::AdoptsWhoeverHasIt, "random_histories_agree_with_the_model"),
-            (Fault::SupersedesAnybody, "random_histories_agree_with_the_model"),
         ];
         // Beside each other, since some faults are found only by waiting in vain.
         std::thread::scope(|scope| {

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "durable/away.rs"]
-#[expect(dead_code, reason = "not all of it is needed here")]
 mod away;
 #[expect(dead_code, reason = "this test looks at events only")]
 #[path = "observability/watching.rs"]
@@ -51,4 +50,14 @@ fn each_outcome_that_is_late_is_one_event() {
     away.comes_back();
     assert!(blocking::shutdown(Duration::from_secs(20)).is_complete());
     assert_eq!(events(), [] as [String; 0]);
+
+    away.keeps_releases();
+    let call = CHARGE.call("failing").store(&store).try_run(|| Err::<u8, _>(anyhow::anyhow!("declined")));
+    assert_eq!(call.unwrap_err().to_string(), "declined");
+    let told = watcher.seen().events;
+    let told: Vec<_> =
+        told.iter().filter(|event| event.level == "WARN").map(|event| &event.fields["outcome"]).collect();
+    assert_eq!(told, ["unreleased"], "the key is not given back, and its caller does not wait for that");
+    away.comes_back();
+    assert!(blocking::shutdown(Duration::from_secs(20)).is_complete());
 }

@@ -115,7 +115,8 @@ impl Operation {
         self
     }
 
-    /// When the lease of a body that hangs is not renewed any more; never unless this is said.
+    /// When the lease of a body that hangs is not renewed any more; never unless this is said. From then on callers in this
+    /// process do not wait for it either: once the lease is over, the next one runs.
     #[cfg(feature = "durable")]
     #[must_use]
     pub const fn max_run(mut self, longest: Duration) -> Self {

@@ -137,6 +137,29 @@ impl Drop for Answering {
 }
 
 #[tokio::test]
+async fn past_the_ceiling_the_same_server_goes_on() {
+    let lease = Duration::from_millis(300);
+    let hangs = layer(&memory()).lease(lease).max_run(lease).max_in_flight(1).in_flight(InFlight::Wait);
+    let shop = Shop::with(hangs).await;
+    let (ask, other) = (slow("k"), order("other"));
+    let (late, again) = tokio::join!(shop.send(&ask), async {
+        shop.till.entered().await;
+        let began = Instant::now();
+        while shop.send(&other).await.status != 201 {
+            assert!(began.elapsed() < Duration::from_secs(20), "a handler that hangs keeps its seat");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let (again, ()) = tokio::join!(shop.send(&ask), async {
+            // The second handler for this key, beside the one that hangs.
+            shop.till.entered().await;
+            shop.till.go(2);
+        });
+        again
+    });
+    assert_eq!((late.status, late.text()), (again.status, again.text()), "both have what was recorded");
+}
+
+#[tokio::test]
 async fn case_32_a_client_that_hangs_up_does_not_stop_the_handler() {
     let till = Arc::new(Till::default());
     let dropped = Arc::new(Semaphore::new(0));

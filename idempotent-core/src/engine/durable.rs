@@ -220,6 +220,7 @@ where
 }
 
 /// Where an awaited call stands before its body.
+#[expect(clippy::large_enum_variant, reason = "it is moved once, and mostly the large one")]
 enum Set<'a, T: Clone + Send + Sync + 'static, P: Print> {
     Answered(Shared<T>, How),
     Run(Followed<'a, T, P>, Held),

@@ -112,8 +112,9 @@ impl Errand {
                     if let Some(late) = late.take() {
                         late.replaced();
                     }
-                    let hold = Hold { place: self.place.clone(), token };
-                    let held = self.store.hold(Grant { hold, owner: claim.owner, attempt, asked }, self.terms());
+                    let granted = Hold { place: self.place.clone(), token };
+                    let grant = Grant { hold: granted, owner: claim.owner, attempt, asked };
+                    let held = self.store.hold(grant, self.terms());
                     if !held.is_lost() {
                         return Ok(Sought::Run(held));
                     }

@@ -156,8 +156,8 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut work = self.inner.work();
         // The untried ones come first the next time.
-        work.late.extend(self.untried.drain(..));
-        work.late.extend(self.tried.drain(..));
+        work.late.extend(mem::take(&mut self.untried));
+        work.late.append(&mut self.tried);
         work.trying = 0;
     }
 }
