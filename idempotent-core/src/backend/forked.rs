@@ -27,7 +27,7 @@ impl Opener {
     }
 
     /// As a child sees it.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "sqlite"))]
     pub(in crate::backend) fn parent() -> Self {
         Self(process::id().wrapping_add(1))
     }
