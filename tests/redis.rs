@@ -10,6 +10,7 @@ use idempotently::store::{
     AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Hold, Place, Recorded, Release, Standing, Store,
     StoreError,
 };
+use idempotently::{ErrorKind, InFlight as InFlightPolicy, Operation, SharedStore};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -718,6 +719,26 @@ fn an_adoption_that_nobody_awaits_is_done_when_the_server_is_back() {
     signal(&server, "-CONT");
     // A claim would take the key before the adoption comes.
     soon(|| answered(other.peek(place("key"))).filter(|seen| seen.outcome.as_deref() == Some(b"late")));
+}
+
+#[test]
+fn a_call_that_failed_can_be_made_again_at_once() {
+    static AGAIN: Operation =
+        Operation::new("tests.redis.again").in_flight(InFlightPolicy::Reject).interrupted(OnInterruption::Fail);
+    type Failure = Box<dyn std::error::Error + Send + Sync>;
+    let server = server();
+    let store = SharedStore::new(connect(&server));
+    let in_flight = (0..200_u64).filter(|&key| {
+        let call = async |fails: bool| {
+            let body = async || if fails { Err(Failure::from("it failed")) } else { Ok(key) };
+            AGAIN.call(&key).store(&store).try_run_async(body).await
+        };
+        let (failed, again) = block_on(async { (call(true).await, call(false).await) });
+        assert!(failed.is_err_and(|error| error.to_string() == "it failed"));
+        let error = again.err().and_then(|error| error.downcast::<idempotently::Error>().ok());
+        error.is_some_and(|error| error.kind() == ErrorKind::InFlight)
+    });
+    assert_eq!(in_flight.count(), 0, "of 200 calls after a failure");
 }
 
 /// A caller's waker that has a bug.
