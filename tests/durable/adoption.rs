@@ -266,9 +266,9 @@ fn no_body_begins_under_a_lease_that_is_over() {
     let store = SharedStore::new(gated.clone());
     gated.switches.late_claims.store(2, Ordering::SeqCst);
     gated.switch(|switches| &switches.fails_to_renew, true);
-    let begins = |_: ()| (current().unwrap().check().is_ok(), current().unwrap().attempt());
+    let begins = || (current().unwrap().check().is_ok(), current().unwrap().attempt());
     let mut seen = None;
-    assert_eq!(call(&CHARGE, &store, 1, || seen = Some(begins(()))), Ok(1));
+    assert_eq!(call(&CHARGE, &store, 1, || seen = Some(begins())), Ok(1));
     assert_eq!(seen, Some((true, 1)));
     assert_eq!(gated.counts().claims, 3);
 }

@@ -90,7 +90,7 @@ impl Gated {
         self.switches.counted.notify_all();
     }
 
-    fn fails<'a, T: Send + 'a>(&self, switch: &AtomicBool) -> Option<Answer<'a, T>> {
+    fn fails<'a, T: Send + 'a>(switch: &AtomicBool) -> Option<Answer<'a, T>> {
         switch.load(Ordering::SeqCst).then(|| Box::pin(ready(Err(StoreError::new("away")))) as Answer<'a, T>)
     }
 }
@@ -115,15 +115,15 @@ impl Store for Gated {
     }
 
     fn renew(&self, holds: Vec<Hold>, lease: Duration) -> Answer<'_, Vec<bool>> {
-        self.fails(&self.switches.fails_to_renew).unwrap_or_else(|| self.memory.renew(holds, lease))
+        Self::fails(&self.switches.fails_to_renew).unwrap_or_else(|| self.memory.renew(holds, lease))
     }
 
     fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
-        self.fails(&self.switches.fails_to_complete).unwrap_or_else(|| self.memory.complete(request))
+        Self::fails(&self.switches.fails_to_complete).unwrap_or_else(|| self.memory.complete(request))
     }
 
     fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
-        let answer = self.fails(&self.switches.fails_to_adopt).unwrap_or_else(|| self.memory.adopt(request));
+        let answer = Self::fails(&self.switches.fails_to_adopt).unwrap_or_else(|| self.memory.adopt(request));
         self.count(|counts| counts.adoptions += 1);
         answer
     }
@@ -150,13 +150,11 @@ impl Store for Gated {
         });
         Box::pin(poll_fn(move |cx| {
             let mut told = told.0.lock().unwrap();
-            match told.0 {
-                Some(released) => Poll::Ready(Ok(released)),
-                None => {
-                    told.1 = Some(cx.waker().clone());
-                    Poll::Pending
-                }
+            if let Some(released) = told.0 {
+                return Poll::Ready(Ok(released));
             }
+            told.1 = Some(cx.waker().clone());
+            Poll::Pending
         }))
     }
 
