@@ -17,6 +17,7 @@ pub(crate) fn id() -> [u8; 16] {
 }
 
 /// Any number.
+#[cfg(any(test, feature = "contract", feature = "postgres", feature = "redis", feature = "sqlx-sqlite"))]
 pub(crate) fn number() -> u64 {
     getrandom::u64().unwrap_or_else(|_| substitute())
 }

@@ -472,10 +472,7 @@ pub trait Store: Send + Sync + 'static {
     /// Decides as a claim does and, where a claim would be granted, records the outcome in the same step under a new token.
     /// No body runs, and no hold is left. Asks when it is called, as `complete` does.
     /// [`decide_adoption`](crate::record::decide_adoption) is the decision.
-    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
-        drop(request);
-        Box::pin(std::future::ready(Err(StoreError::new("this store cannot adopt an outcome"))))
-    }
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted>;
 
     /// Gives a key back; whether it was still held.
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool>;

@@ -43,7 +43,7 @@ fn twice<T>(outcome: &T) -> (Result<T, Error>, Result<T, Error>)
 where
     T: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,
 {
-    #[idempotent(key = 1, store = store, scope = scope, interrupted = fail)]
+    #[idempotent(key = (1,), store = store, scope = scope, interrupted = fail)]
     fn record<T>(store: &SharedStore, scope: &'static str, outcome: &T) -> Result<T, Error>
     where
         T: Clone + Send + Sync + 'static + Serialize + DeserializeOwned,

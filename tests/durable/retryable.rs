@@ -2,7 +2,8 @@
 
 use idempotently::backend::memory::MemoryStore;
 use idempotently::store::{
-    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    Store, StoreError,
 };
 use idempotently::{ErrorKind, InFlight, OnInterruption, Operation, SharedStore, connect};
 use std::future::ready;
@@ -60,6 +61,10 @@ impl Store for Broken {
 
     fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
         self.records.complete(request)
+    }
+
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
+        self.records.adopt(request)
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {

@@ -48,7 +48,7 @@ fn records_to_decide_about() -> Vec<Option<Record>> {
     for state in states {
         for fingerprint in [None, Some(FINGERPRINT)] {
             for attempt in [1, 2, 3] {
-                records.push(Some(Record { state: state.clone(), fingerprint, token: 7, attempt }));
+                records.push(Some(Record::new(state.clone(), 7, attempt).fingerprint(fingerprint)));
             }
         }
     }
@@ -70,6 +70,7 @@ fn row(record: &Record) -> String {
         State::InFlight { owner, lease_ends } => (1, Some(owner.0.to_vec()), Some(*lease_ends), None, None),
         State::Completed { outcome, ends } => (2, None, None, *ends, Some(outcome.clone())),
         State::Interrupted => (3, None, None, None, None),
+        other => panic!("{other:?} has no row"),
     };
     format!(
         "'tests', '\"k\"', 1, {state}, {}, {}, {}, {}, {}, {}, {}",
@@ -92,7 +93,7 @@ fn expected(held: Option<&Record>, asker: &Asker, last_token: u64) -> (Adopted, 
         (AdoptionDecision::Record { attempt }, _) => {
             let ends = Some(Timestamp::from_micros(NOW).after(RETENTION));
             let state = State::Completed { outcome: b"adopted".to_vec(), ends };
-            let record = Record { state, fingerprint: asker.fingerprint, token: last_token, attempt };
+            let record = Record::new(state, last_token, attempt).fingerprint(asker.fingerprint);
             (Adopted::Recorded, Some(record))
         }
         (AdoptionDecision::InFlight(remaining), _) => (Adopted::InFlight { remaining }, left),
@@ -101,7 +102,8 @@ fn expected(held: Option<&Record>, asker: &Asker, last_token: u64) -> (Adopted, 
         }
         (AdoptionDecision::Mismatch, _) => (Adopted::Mismatch, left),
         (AdoptionDecision::Interrupt, Some(record)) => {
-            (Adopted::Interrupted, Some(Record { state: State::Interrupted, ..record.clone() }))
+            let left = Record::new(State::Interrupted, record.token, record.attempt).fingerprint(record.fingerprint);
+            (Adopted::Interrupted, Some(left))
         }
         (AdoptionDecision::Interrupted, _) => (Adopted::Interrupted, left),
         (decision, _) => panic!("{decision:?} about {held:?}"),
@@ -119,7 +121,7 @@ fn an_adoption_is_decided_as_the_specification_decides() {
             if let Some(record) = &held {
                 bare.execute(&format!("INSERT INTO idempotently_record ({COLUMNS}) VALUES ({})", row(record)));
             }
-            let asker = Asker { owner: Owner(MINE), fingerprint: Some(FINGERPRINT), interrupted };
+            let asker = Asker::new(Owner(MINE), interrupted).fingerprint(Some(FINGERPRINT));
             let request = AdoptRequest::new(place("\"k\""), asker.owner, interrupted, b"adopted".to_vec())
                 .fingerprint(asker.fingerprint)
                 .retention(Some(RETENTION));
