@@ -105,9 +105,9 @@ fn a_duplicate_of_another_type_waits_for_the_one_that_runs() {
     is_called.recv().unwrap();
     may_end.send(()).unwrap();
     assert_eq!(leader.join().unwrap().unwrap(), 1);
-    let followed = follower.join().unwrap();
-    assert_eq!(followed.value.unwrap(), 1);
-    assert!(matches!(followed.how, How::Joined | How::Replayed), "{:?}", followed.how);
+    let seen = follower.join().unwrap();
+    assert_eq!(seen.value.unwrap(), 1);
+    assert!(matches!(seen.how, How::Joined | How::Replayed), "{:?}", seen.how);
     assert_eq!(bodies.load(Ordering::SeqCst), 1);
     assert!(second_has_begun.try_recv().is_err());
 }

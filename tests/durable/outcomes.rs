@@ -192,6 +192,7 @@ fn an_outcome_settled_by_hand_is_held_to_the_same_rule() {
 #[test]
 fn an_operator_reads_outcomes_with_and_without_their_type() {
     static CHARGE: Operation = Operation::new("outcomes.read");
+    static LARGE: Operation = Operation::new("outcomes.read.large");
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Receipt {
         message_id: String,
@@ -212,7 +213,6 @@ fn an_operator_reads_outcomes_with_and_without_their_type() {
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
     assert_eq!((peek(2).outcome_as::<Receipt>().unwrap(), peek(2).outcome_json()), (None, None));
 
-    static LARGE: Operation = Operation::new("outcomes.read.large");
     LARGE.call(&3).store(&store).try_run(|| Ok::<_, Error>("x".repeat(2 << 20))).unwrap();
     let lost = records.peek("outcomes.read.large", &3).unwrap().unwrap();
     assert_eq!(lost.outcome_as::<String>().unwrap_err().kind(), ErrorKind::OutcomeLost);
