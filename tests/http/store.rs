@@ -3,7 +3,8 @@
 use crate::client::soon;
 use idempotently::SharedStore;
 use idempotently::store::{
-    Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing, Store, StoreError,
+    AdoptRequest, Adopted, Answer, Claim, Claimed, CompleteRequest, Glimpse, Hold, Place, Recorded, Release, Standing,
+    Store, StoreError,
 };
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -111,6 +112,10 @@ impl Store for Line {
 
     fn complete(&self, request: CompleteRequest) -> Answer<'_, Recorded> {
         self.through(|store| store.complete(request))
+    }
+
+    fn adopt(&self, request: AdoptRequest) -> Answer<'_, Adopted> {
+        self.through(|store| store.adopt(request))
     }
 
     fn release(&self, hold: Hold, how: Release) -> Answer<'_, bool> {
