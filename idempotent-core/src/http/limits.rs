@@ -2,7 +2,7 @@
 
 use foldhash::fast::RandomState as FastState;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The smallest share of one caller, where it is not chosen.
@@ -15,7 +15,7 @@ pub(super) fn share_of(total: usize) -> usize {
 
 /// All limits of a layer.
 pub(super) struct Limits {
-    callers: RandomState,
+    callers: FastState,
     /// Requests whose body is being read.
     pub(super) uploads: Limit,
     /// Requests that ask the store, or wait for the first one with their key.
@@ -35,7 +35,7 @@ impl Limits {
     pub(super) fn new(requests: (usize, usize), bytes: (usize, usize)) -> Self {
         let of = |(total, share)| Limit::new(total, share);
         Self {
-            callers: RandomState::new(),
+            callers: FastState::default(),
             uploads: of(requests),
             waiting: of(requests),
             running: of(requests),

@@ -23,6 +23,9 @@ macro_rules! script {
 static CLAIM: LazyLock<Script> = LazyLock::new(|| script!("", "claim.lua"));
 static COMPLETE: LazyLock<Script> = LazyLock::new(|| script!("#!lua flags=allow-oom\n", "complete.lua"));
 
+/// The name of the last token, as the store's.
+const LAST_TOKEN: &str = "idempotently/last_token";
+
 /// How many requests may queue for a connection, as with the store's.
 const QUEUE: usize = 1024;
 
@@ -53,10 +56,15 @@ impl Bare {
         Self { connection, known, names: format!("idempotently/{SCOPE}/").into() }
     }
 
-    /// The beginning of a request.
+    /// The beginning of a request. A claim takes a token, and names where the last one is.
     fn evaluate(&self, script: &Script, place: &Place) -> Cmd {
         let mut command = cmd("EVALSHA");
-        command.arg(script.get_hash()).arg(1).arg(format!("{}{}", self.names, place.key));
+        let takes_token = script.get_hash() == CLAIM.get_hash();
+        command.arg(script.get_hash()).arg(1 + usize::from(takes_token));
+        command.arg(format!("{}{}", self.names, place.key));
+        if takes_token {
+            command.arg(LAST_TOKEN);
+        }
         command.arg(&*place.scope).arg(&*place.key);
         command
     }
@@ -88,7 +96,7 @@ impl Peer for Bare {
         let answer = self.claim(&place, random).await;
         let [_, Value::Int(token), _] = answer.as_slice() else { panic!("a new key is {answer:?}") };
         let mut command = self.evaluate(&COMPLETE, &place);
-        command.arg(*token).arg(OUTCOME.as_slice()).arg(micros(RETENTION));
+        command.arg(*token).arg(OUTCOME.as_slice()).arg(micros(RETENTION)).arg(0).arg([0_u8; 16].as_slice());
         let answer = self.ask(&command).await;
         assert!(matches!(answer.as_slice(), [Value::BulkString(word)] if word == b"done"), "{answer:?}");
     }
