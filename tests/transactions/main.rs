@@ -7,6 +7,7 @@ mod failure;
 mod guard;
 mod isolation;
 mod lanes;
+mod lost;
 mod modes;
 mod observed;
 mod owned;

@@ -238,6 +238,28 @@ async fn whoever_comes_while_another_writes_waits_is_refused_or_begins_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_dropped_while_it_waits_leaves_the_connection_as_it_was() {
+    let file = File::new();
+    let pool = file.pool(file.options()).await;
+    let mut writer = pool.begin().await.unwrap();
+    act(&mut writer, 7, Then::Succeed, &AtomicUsize::new(0)).await.unwrap();
+    let mut left = Vec::new();
+    // Dropped after another number of polls each time, so at each of its statements.
+    for polls in 1..=8 {
+        let mut tx = pool.begin().await.unwrap();
+        let mut call = Box::pin(patient(&mut tx, 8));
+        for _ in 0..polls {
+            assert!(futures_lite::future::poll_once(&mut call).await.is_none(), "it did not wait");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(call);
+        left.push(query_scalar::<_, i64>("PRAGMA busy_timeout").fetch_one(&mut *tx).await.unwrap());
+        tx.rollback().await.unwrap();
+    }
+    assert_eq!(left, [5000; 8]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_callers_with_five_connections_have_one_effect() {
     let file = File::new();
     let pool = file.pool(file.options()).await;

@@ -32,7 +32,7 @@ impl Step {
         ];
         match known.into_iter().find(|(begins, _)| sql.starts_with(begins)) {
             Some((_, step)) => step,
-            None if sql.starts_with("SELECT pg_current_xact_id_if_assigned") => Self::Check,
+            None if sql.starts_with("SELECT txid_current_if_assigned") => Self::Check,
             None => Self::Other,
         }
     }

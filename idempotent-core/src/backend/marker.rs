@@ -1,5 +1,6 @@
 //! A record inside a transaction of the caller's: what is asked of its connection, and what comes of it.
 
+use crate::clock::Timestamp;
 use crate::policy::InFlight;
 use crate::record::Owner;
 use crate::store::{Place, StoreError};
@@ -41,6 +42,35 @@ pub enum Found {
         /// Whether its end can be seen in this transaction, if one asks again.
         visible: bool,
     },
+}
+
+/// What identifies a transaction that has written, so that its end can be asked for after its connection is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionId {
+    /// PostgreSQL's number of the transaction, and since when the server has run that gave it.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only PostgreSQL numbers transactions"))]
+    Numbered {
+        /// The 64-bit number.
+        xid: i64,
+        /// When the server started, by its own clock.
+        server_started: Timestamp,
+    },
+    /// The database has no number for it.
+    #[cfg_attr(not(feature = "sqlx-sqlite"), expect(dead_code, reason = "only SQLite has none"))]
+    Unnumbered,
+}
+
+/// The end of a transaction whose commit was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitStatus {
+    /// One of its records is there.
+    Committed,
+    /// The server run that it belonged to says that it was rolled back.
+    Aborted,
+    /// It has not ended.
+    InProgress,
+    /// Nothing that is left can tell.
+    Unknown,
 }
 
 /// Why the transaction has no answer.

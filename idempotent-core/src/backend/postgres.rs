@@ -39,7 +39,7 @@ mod watch;
 /// The client, in the version that this store uses.
 pub use sqlx;
 
-pub(crate) use marker::{await_end, claim as claim_within, complete as complete_within, is_recorded, judge, set_up};
+pub(crate) use marker::{check, claim as claim_within, commit_status, complete as complete_within, judge, set_up};
 pub use options::PostgresOptions;
 
 use self::fault::explain;

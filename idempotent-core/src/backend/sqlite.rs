@@ -28,7 +28,7 @@ mod writer;
 pub use sqlx;
 
 #[cfg(feature = "sqlx-sqlite")]
-pub(crate) use marker::{claim as claim_within, complete as complete_within, is_recorded, judge, set_up};
+pub(crate) use marker::{claim as claim_within, commit_status, complete as complete_within, judge, set_up};
 pub use options::{SqliteOptions, Synchronous};
 
 use self::desk::Desk;

@@ -1,6 +1,6 @@
 //! The connections whose transactions can hold a record.
 
-use crate::backend::marker::{Found, Request, Trouble};
+use crate::backend::marker::{CommitStatus, Found, Request, TransactionId, Trouble};
 use crate::store::{Place, StoreError};
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, Transaction};
@@ -25,12 +25,12 @@ pub trait Verbs: Send {
         retention: Option<Duration>,
     ) -> Answer<'a, bool>;
 
-    /// Fails where the transaction has failed, which its commit would not say. Whether it has written anything, as far as
-    /// the database says.
-    fn check(&mut self) -> Answer<'_, bool>;
+    /// Fails where the transaction has failed, which its commit would not say. What identifies it; nothing where it has
+    /// written nothing.
+    fn check(&mut self) -> Answer<'_, Option<TransactionId>>;
 
-    /// Whether what another connection asked to be committed is; by then that transaction has ended.
-    fn was_committed<'a>(&'a mut self, request: &'a Request) -> Answer<'a, bool>;
+    /// What became of a transaction of another connection, in which these calls were recorded.
+    fn commit_status<'a>(&'a mut self, id: TransactionId, recorded: &'a [Request]) -> Answer<'a, CommitStatus>;
 
     /// Creates the tables where they are not there.
     fn set_up(&mut self) -> Answer<'_, (), StoreError>;
@@ -93,9 +93,11 @@ pub async fn set_up<C: Connection>(connection: &mut C) -> Result<(), StoreError>
 
 #[cfg(feature = "postgres")]
 mod postgres {
-    use super::{Answer, Connection, Duration, Found, Place, Request, StoreError, Trouble, Verbs};
+    use super::{
+        Answer, CommitStatus, Connection, Duration, Found, Place, Request, StoreError, TransactionId, Trouble, Verbs,
+    };
     use crate::backend::postgres as backend;
-    use sqlx::{Error, PgConnection, query_scalar};
+    use sqlx::{Error, PgConnection};
 
     impl Connection for PgConnection {
         const BEGIN: Option<&'static str> = None;
@@ -120,18 +122,12 @@ mod postgres {
             Box::pin(backend::complete_within(self, place, token, outcome, retention))
         }
 
-        fn check(&mut self) -> Answer<'_, bool> {
-            Box::pin(async move {
-                let writes = query_scalar("SELECT pg_current_xact_id_if_assigned() IS NOT NULL");
-                writes.fetch_one(self).await.map_err(backend::judge)
-            })
+        fn check(&mut self) -> Answer<'_, Option<TransactionId>> {
+            Box::pin(backend::check(self))
         }
 
-        fn was_committed<'a>(&'a mut self, request: &'a Request) -> Answer<'a, bool> {
-            Box::pin(async move {
-                backend::await_end(self, &request.place).await?;
-                backend::is_recorded(self, request).await
-            })
+        fn commit_status<'a>(&'a mut self, id: TransactionId, recorded: &'a [Request]) -> Answer<'a, CommitStatus> {
+            Box::pin(backend::commit_status(self, id, recorded))
         }
 
         fn set_up(&mut self) -> Answer<'_, (), StoreError> {
@@ -146,7 +142,9 @@ mod postgres {
 
 #[cfg(feature = "sqlx-sqlite")]
 mod sqlite {
-    use super::{Answer, Connection, Duration, Found, Place, Request, StoreError, Trouble, Verbs};
+    use super::{
+        Answer, CommitStatus, Connection, Duration, Found, Place, Request, StoreError, TransactionId, Trouble, Verbs,
+    };
     use crate::backend::sqlite as backend;
     use sqlx::{Error, SqliteConnection};
     use std::future::ready;
@@ -176,12 +174,12 @@ mod sqlite {
         }
 
         /// SQLite either goes on after an error, or has rolled back and then says so at the commit.
-        fn check(&mut self) -> Answer<'_, bool> {
-            Box::pin(ready(Ok(true)))
+        fn check(&mut self) -> Answer<'_, Option<TransactionId>> {
+            Box::pin(ready(Ok(Some(TransactionId::Unnumbered))))
         }
 
-        fn was_committed<'a>(&'a mut self, request: &'a Request) -> Answer<'a, bool> {
-            Box::pin(backend::is_recorded(self, request))
+        fn commit_status<'a>(&'a mut self, _: TransactionId, recorded: &'a [Request]) -> Answer<'a, CommitStatus> {
+            Box::pin(backend::commit_status(self, recorded))
         }
 
         fn set_up(&mut self) -> Answer<'_, (), StoreError> {
@@ -220,12 +218,12 @@ macro_rules! forward {
                 (**self).complete(place, token, outcome, retention)
             }
 
-            fn check(&mut self) -> Answer<'_, bool> {
+            fn check(&mut self) -> Answer<'_, Option<TransactionId>> {
                 (**self).check()
             }
 
-            fn was_committed<'a>(&'a mut self, request: &'a Request) -> Answer<'a, bool> {
-                (**self).was_committed(request)
+            fn commit_status<'a>(&'a mut self, id: TransactionId, recorded: &'a [Request]) -> Answer<'a, CommitStatus> {
+                (**self).commit_status(id, recorded)
             }
 
             fn set_up(&mut self) -> Answer<'_, (), StoreError> {

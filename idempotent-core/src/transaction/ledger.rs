@@ -12,28 +12,29 @@ thread_local! {
     static OPEN: RefCell<Option<Ledger>> = const { RefCell::new(None) };
 }
 
-/// The first that was recorded through one connection: all are committed or none.
+/// All calls that were recorded through one connection. A rollback to a savepoint may have taken some of them back, so the
+/// absence of one record proves nothing about the transaction.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
     connection: usize,
-    first: Arc<Mutex<Option<Request>>>,
+    recorded: Arc<Mutex<Vec<Request>>>,
 }
 
 /// Notes that a call was recorded through this connection.
 pub(super) fn note(connection: usize, request: &Request) {
     let open = OPEN.try_with(|open| open.borrow().clone()).ok().flatten();
     if let Some(ledger) = open.filter(|ledger| ledger.connection == connection) {
-        ledger.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| request.clone());
+        ledger.recorded.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
     }
 }
 
 impl Ledger {
     pub(super) fn of(connection: usize) -> Self {
-        Self { connection, first: Arc::default() }
+        Self { connection, recorded: Arc::default() }
     }
 
-    pub(super) fn first(&self) -> Option<Request> {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn recorded(&self) -> Vec<Request> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What is recorded while `body` is polled is noted here.

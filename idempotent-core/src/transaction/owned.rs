@@ -4,7 +4,7 @@ use super::cause::{Causes, is_contended};
 use super::connection::{Connection, Verbs as _};
 use super::ledger::Ledger;
 use super::running::{NOTHING_KEPT, explained};
-use crate::backend::marker::{Request, Trouble};
+use crate::backend::marker::{CommitStatus, Request, TransactionId, Trouble};
 use crate::error::{Error, ErrorKind};
 use crate::observe::{How, Observed, Seat, observe_async};
 use crate::random;
@@ -36,7 +36,9 @@ const SCOPE: &str = "idempotently::transaction";
 
 const UNFINISHED: &str = "a call in it did not complete, or a constraint of the database's does not hold";
 const SWALLOWED: &str = "a statement in it failed, and its body went on";
-const UNRECORDED: &str = "nothing was recorded in it that could tell";
+const UNRECORDED: &str =
+    "none of its records is in the database, and the database does not say that it was rolled back";
+const UNREACHED: &str = "the database could not be asked, or the commit is still under way";
 
 /// Runs `body` in a transaction of its own, and commits it: what its idempotent calls did is there once, with their
 /// records, or not at all.
@@ -177,7 +179,7 @@ where
             return Ok(if contended { Tried::Contended(error) } else { Tried::Ended(Err(error), how) });
         }
     };
-    let writes = transaction.check().await.map_err(|trouble| explained(trouble, SCOPE, SWALLOWED, NOTHING_KEPT))?;
+    let id = transaction.check().await.map_err(|trouble| explained(trouble, SCOPE, SWALLOWED, NOTHING_KEPT))?;
     let committed = transaction.commit().await.map_err(DB::Connection::judge);
     let trouble = match committed {
         Ok(()) => return Ok(Tried::Ended(Ok(value), how)),
@@ -190,15 +192,13 @@ where
         Trouble::Unknown(error) | Trouble::Silent(error) => {
             // It may be of no use any more; and what it does when it is given back is not to be waited for.
             drop(connection.detach());
-            if !writes {
-                return Ok(Tried::Ended(Ok(value), how));
-            }
+            let Some(id) = id else { return Ok(Tried::Ended(Ok(value), how)) };
             let unknown = |detail| Error::explained(ErrorKind::OutcomeUnknown, SCOPE, detail, error, None);
-            let Some(request) = ledger.first() else { return Err(unknown(UNRECORDED)) };
-            match was_committed(pool, &request).await {
-                Some(true) => Ok(Tried::Ended(Ok(value), how)),
-                Some(false) => Err(Error::new(ErrorKind::Contended, SCOPE)),
-                None => Err(unknown("the database could not be asked")),
+            match commit_status(pool, id, &ledger.recorded()).await {
+                CommitStatus::Committed => Ok(Tried::Ended(Ok(value), how)),
+                CommitStatus::Aborted => Err(Error::new(ErrorKind::Contended, SCOPE)),
+                CommitStatus::InProgress => Err(unknown(UNREACHED)),
+                CommitStatus::Unknown => Err(unknown(UNRECORDED)),
             }
         }
         trouble => Err(explained(trouble, SCOPE, UNFINISHED, None)),
@@ -226,8 +226,8 @@ fn failed<DB: Database<Connection: Connection>>(error: sqlx::Error) -> Error {
     }
 }
 
-/// Whether a transaction is committed whose answer was lost; nothing where nobody can tell.
-async fn was_committed<DB>(pool: &Pool<DB>, request: &Request) -> Option<bool>
+/// What became of a transaction whose commit was not answered; in progress where the database could not say in time.
+async fn commit_status<DB>(pool: &Pool<DB>, id: TransactionId, recorded: &[Request]) -> CommitStatus
 where
     DB: Database<Connection: Connection>,
 {
@@ -235,13 +235,14 @@ where
         let mut pause = PAUSE;
         loop {
             if let Ok(mut connection) = pool.acquire().await
-                && let Ok(committed) = (*connection).was_committed(request).await
+                && let Ok(status) = (*connection).commit_status(id, recorded).await
+                && status != CommitStatus::InProgress
             {
-                return committed;
+                return status;
             }
             Delay::new(jittered(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     };
-    timeout(LONGEST_SEARCH, search).await.ok()
+    timeout(LONGEST_SEARCH, search).await.unwrap_or(CommitStatus::InProgress)
 }

@@ -9,7 +9,7 @@ use super::options::PostgresOptions;
 use super::row::{self, micros};
 use super::schema;
 use super::sql::{columns, nothing, queue};
-use crate::backend::marker::{Found, Request, Trouble};
+use crate::backend::marker::{CommitStatus, Found, Request, TransactionId, Trouble};
 use crate::policy::InFlight;
 use crate::record::{Asker, OnInterruption, Record, State, Verdict, judge as judge_record};
 use crate::store::{Place, StoreError};
@@ -22,9 +22,6 @@ const GUARD: &str = "idempotently_call_is_not_completed";
 
 /// How often a claim is repeated that found the key neither free nor taken, because others took and left it meanwhile.
 const MOST_TRIES: u32 = 100;
-
-/// How long is waited for a transaction to end whose commit was not answered.
-const LONGEST_COMMIT: &str = "10000";
 
 const GRANTED: i16 = 1;
 const SEEN: i16 = 2;
@@ -143,17 +140,16 @@ const COMPLETE: &str = "UPDATE idempotently_record SET outcome = $4,
         ends = clock_timestamp() + $5 * interval '1 microsecond', unfinished = NULL
     WHERE scope = $1 AND key = $2 AND token = $3 AND unfinished IS NOT NULL";
 
-/// `$1` the place's number, `$2` how long to wait, in milliseconds.
-const AWAIT_END: &str = concat!(
-    "WITH set AS MATERIALIZED (SELECT set_config('lock_timeout', $2, true) AS limit)
-    SELECT pg_advisory_xact_lock(",
-    queue!("$1"),
-    ") IS NOT NULL FROM set WHERE set.limit IS NOT NULL"
-);
+/// Fails in a transaction that has failed. A number is assigned at the first write.
+const CHECK: &str = "SELECT txid_current_if_assigned() AS id, pg_postmaster_start_time() AS since";
 
-/// `$1` scope, `$2` key, `$3` owner.
-const IS_RECORDED: &str = "SELECT EXISTS (SELECT FROM idempotently_record
-    WHERE scope = $1 AND key = $2 AND owner = $3 AND unfinished IS NULL)";
+/// `$1` the number of a transaction. The server forgets what became of very old ones.
+const STATUS: &str = "SELECT txid_status($1), pg_postmaster_start_time()";
+
+/// `$1` scopes, `$2` keys, `$3` owners.
+const IS_ANY_RECORDED: &str = "SELECT EXISTS (
+    SELECT FROM unnest($1::text[], $2::text[], $3::bytea[]) AS r(scope, key, owner)
+    JOIN idempotently_record t ON t.scope = r.scope AND t.key = r.key AND t.owner = r.owner AND t.unfinished IS NULL)";
 
 /// Takes the key for this transaction, or says who has it.
 pub(crate) async fn claim(connection: &mut PgConnection, request: &Request) -> Result<Found, Trouble> {
@@ -254,20 +250,40 @@ pub(crate) async fn complete(
     Ok(statement.execute(connection).await.map_err(judge)?.rows_affected() == 1)
 }
 
-/// Waits until no transaction that has the key is under way any more.
-pub(crate) async fn await_end(connection: &mut PgConnection, place: &Place) -> Result<(), Trouble> {
-    let statement = query(AWAIT_END).bind(row::number(place).cast_signed()).bind(LONGEST_COMMIT);
-    statement.fetch_all(connection).await.map_err(judge)?;
-    Ok(())
+/// Fails where the transaction has failed. What identifies it, where it has written anything.
+pub(crate) async fn check(connection: &mut PgConnection) -> Result<Option<TransactionId>, Trouble> {
+    let row = query(CHECK).fetch_one(connection).await.map_err(judge)?;
+    let xid: Option<i64> = row.try_get(0).map_err(judge)?;
+    let Some((xid, server_started)) = xid.zip(row::moment(&row, 1).map_err(judge)?) else { return Ok(None) };
+    Ok(Some(TransactionId::Numbered { xid, server_started }))
 }
 
-/// Whether the call of this owner is in the database.
-pub(crate) async fn is_recorded(connection: &mut PgConnection, request: &Request) -> Result<bool, Trouble> {
-    let statement = query_scalar(IS_RECORDED)
-        .bind(row::held(&request.place.scope).into_owned())
-        .bind(row::held(&request.place.key).into_owned())
-        .bind(request.owner.0.to_vec());
-    statement.fetch_one(connection).await.map_err(judge)
+/// What became of a transaction of another connection, in which these calls were recorded.
+pub(crate) async fn commit_status(
+    connection: &mut PgConnection,
+    id: TransactionId,
+    recorded: &[Request],
+) -> Result<CommitStatus, Trouble> {
+    if let TransactionId::Numbered { xid, server_started } = id {
+        let row = query(STATUS).bind(xid).fetch_one(&mut *connection).await.map_err(judge)?;
+        // Another server, or the same one started again, may have given the number to another transaction.
+        if row::moment(&row, 1).map_err(judge)? == Some(server_started) {
+            match row.try_get::<Option<String>, _>(0).map_err(judge)?.as_deref() {
+                Some("aborted") => return Ok(CommitStatus::Aborted),
+                Some("in progress") => return Ok(CommitStatus::InProgress),
+                _ => {}
+            }
+        }
+    }
+    // Asked after the status, so that the snapshot has what was committed by then.
+    let (scopes, keys): (Vec<String>, Vec<String>) = recorded
+        .iter()
+        .map(|Request { place, .. }| (row::held(&place.scope).into_owned(), row::held(&place.key).into_owned()))
+        .unzip();
+    let owners: Vec<Vec<u8>> = recorded.iter().map(|request| request.owner.0.to_vec()).collect();
+    let statement = query_scalar(IS_ANY_RECORDED).bind(scopes).bind(keys).bind(owners);
+    let is_recorded: bool = statement.fetch_one(connection).await.map_err(judge)?;
+    Ok(if is_recorded { CommitStatus::Committed } else { CommitStatus::Unknown })
 }
 
 /// Creates the tables where they are not there.

@@ -6,13 +6,15 @@
 
 use super::row::{COMPLETED, CORRUPT, IN_FLIGHT, INTERRUPTED, lease};
 use super::schema;
-use crate::backend::marker::{Found, Request, Trouble};
+use crate::backend::marker::{CommitStatus, Found, Request, Trouble};
 use crate::clock::{Now, WallClock};
 use crate::policy::InFlight;
 use crate::store::{Place, StoreError};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Error, Row, SqliteConnection, query, query_scalar, raw_sql};
 use std::fmt;
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 /// `?1` scope, `?2` key, `?3` owner, `?4` fingerprint, `?5` now. The first that is done is the write: a read would fix the
@@ -51,9 +53,11 @@ pub(crate) async fn claim(connection: &mut SqliteConnection, request: &Request) 
         InFlight::Reject => 0,
     };
     let before: i64 = query_scalar("PRAGMA busy_timeout").fetch_one(&mut *connection).await.map_err(judge)?;
-    set_patience(connection, limit).await?;
-    let found = claim_now(connection, request).await;
-    set_patience(connection, before).await?;
+    let mut limited = BusyTimeout { connection, before, is_restored: false };
+    set_busy_timeout(limited.connection, limit).await?;
+    let found = claim_now(limited.connection, request).await;
+    set_busy_timeout(limited.connection, before).await?;
+    limited.is_restored = true;
     match found {
         Err(Trouble::Contended(error)) if limit > 0 => Err(Trouble::TimedOut(error)),
         // Whoever writes the file may be the one.
@@ -62,7 +66,26 @@ pub(crate) async fn claim(connection: &mut SqliteConnection, request: &Request) 
     }
 }
 
-async fn set_patience(connection: &mut SqliteConnection, millis: i64) -> Result<(), Trouble> {
+/// A connection whose `busy_timeout` is another one for the time of a claim. It is the connection's, which goes back to its
+/// pool, so a call that is dropped half way must not leave its own there.
+struct BusyTimeout<'c> {
+    connection: &'c mut SqliteConnection,
+    before: i64,
+    is_restored: bool,
+}
+
+impl Drop for BusyTimeout<'_> {
+    fn drop(&mut self) {
+        if !self.is_restored {
+            // The first poll queues the statement behind those that the connection has been asked already; it is carried
+            // out though nobody waits for it.
+            let mut restoring = pin!(set_busy_timeout(self.connection, self.before));
+            let _ = restoring.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+async fn set_busy_timeout(connection: &mut SqliteConnection, millis: i64) -> Result<(), Trouble> {
     raw_sql(AssertSqlSafe(format!("PRAGMA busy_timeout = {millis}"))).execute(connection).await.map_err(judge)?;
     Ok(())
 }
@@ -129,11 +152,19 @@ pub(crate) async fn complete(
     Ok(statement.execute(connection).await.map_err(judge)?.rows_affected() == 1)
 }
 
-/// Whether the call of this owner is in the file.
-pub(crate) async fn is_recorded(connection: &mut SqliteConnection, request: &Request) -> Result<bool, Trouble> {
-    let statement =
-        query_scalar(IS_RECORDED).bind(&*request.place.scope).bind(&*request.place.key).bind(request.owner.0.to_vec());
-    statement.fetch_one(connection).await.map_err(judge)
+/// Whether a transaction is committed in which these calls were recorded. Where none of them is in the file, nothing can
+/// tell: a rollback to a savepoint may have taken them back before the commit.
+pub(crate) async fn commit_status(
+    connection: &mut SqliteConnection,
+    recorded: &[Request],
+) -> Result<CommitStatus, Trouble> {
+    for Request { place, owner, .. } in recorded {
+        let statement = query_scalar(IS_RECORDED).bind(&*place.scope).bind(&*place.key).bind(owner.0.to_vec());
+        if statement.fetch_one(&mut *connection).await.map_err(judge)? {
+            return Ok(CommitStatus::Committed);
+        }
+    }
+    Ok(CommitStatus::Unknown)
 }
 
 /// Creates the tables where they are not there.
