@@ -2,7 +2,7 @@
 
 use crate::proxy::Proxy;
 use crate::support::{claim, complete, completed, granted, open, place, said, schema, soon, to};
-use futures_lite::future::block_on;
+use futures_lite::future::{block_on, poll_once};
 use idempotent_servers::Postgres;
 use idempotently::store::{Claimed, CompleteRequest, Recorded, Release, Store};
 use std::thread;
@@ -71,18 +71,54 @@ fn a_server_that_does_not_answer_is_given_up_in_time() {
             thread::spawn(move || {
                 thread::sleep(Duration::from_millis(300 * index));
                 let since = Instant::now();
-                let Err(error) = block_on(store.claim(claim(&index.to_string(), 1))) else { panic!("an answer") };
-                (error.to_string(), since.elapsed())
+                // More than go into one statement.
+                let claims = (0..64).map(|number| store.claim(claim(&format!("{index} {number}"), 1)));
+                let mut claims: Vec<_> = claims.collect();
+                for asked in &mut claims {
+                    assert!(block_on(poll_once(asked)).is_none(), "an answer");
+                }
+                let refused = claims.into_iter().map(|asked| match block_on(asked) {
+                    Err(error) => error.to_string(),
+                    Ok(answer) => panic!("{answer:?}"),
+                });
+                (refused.collect::<Vec<_>>(), since.elapsed())
             })
         })
         .collect();
     for caller in callers {
-        let (error, after) = caller.join().unwrap_or_else(|_| panic!("a caller panicked"));
-        assert!(error.contains("does not answer in time"), "{error}");
+        let (errors, after) = caller.join().unwrap_or_else(|_| panic!("a caller panicked"));
+        assert!(errors.iter().all(|error| error.contains("does not answer in time")), "{errors:?}");
         assert!(after < Duration::from_millis(4700), "after {after:?}");
     }
     assert!(since.elapsed() > Duration::from_secs(3), "it was not given time");
     proxy.pass();
+    granted(&store, claim("again", 1));
+}
+
+/// The last of a crowd is told as early as the first: its wait does not grow with the number of those before it.
+#[test]
+fn the_last_of_a_crowd_is_told_of_a_silent_server_when_the_first_is() {
+    const CALLERS: usize = 1000;
+    let (to, _bare) = schema();
+    let proxy = idempotent_servers::Proxy::to(to.get_port()).unwrap_or_else(|error| panic!("{error}"));
+    let store = open(&to.clone().port(proxy.port()));
+    granted(&store, claim("warm", 1));
+    let before = proxy.connections();
+    proxy.hold();
+    let mut asked: Vec<_> = (0..CALLERS).map(|index| store.claim(claim(&index.to_string(), 1))).collect();
+    // All are asked before one is waited for.
+    for answer in &mut asked {
+        assert!(block_on(poll_once(answer)).is_none(), "an answer");
+    }
+    for answer in asked {
+        let Err(error) = block_on(answer) else { panic!("an answer") };
+        assert!(error.to_string().contains("PostgreSQL server"), "{error}");
+    }
+    // Each statement that is given up costs its connection. All of these were asked within the time of the first one, so
+    // they are refused with it, or with the next one.
+    let made = proxy.connections() - before;
+    assert!(made <= 3, "{made} connections were waited for, one after the other");
+    proxy.heal();
     granted(&store, claim("again", 1));
 }
 

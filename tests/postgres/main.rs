@@ -10,6 +10,7 @@ mod faults;
 mod late;
 mod opening;
 mod plans;
+mod pooler;
 mod proxy;
 mod support;
 mod waiting;

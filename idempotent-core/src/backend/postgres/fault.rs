@@ -84,9 +84,10 @@ pub(super) fn remedy(error: &Error) -> Remedy {
 /// Whether trying again to connect would come to the same.
 fn is_final(error: &Error) -> bool {
     match error {
-        // Starting up, shutting down, and no connection left are over some time.
+        // Starting up, shutting down, no connection left, and a pooler that does not reach its server (class 08) pass.
         Error::Database(error) => {
-            !matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "53300" | "08006" | "08001"))
+            let code = error.code().unwrap_or_default();
+            !matches!(&*code, "57P01" | "57P02" | "57P03" | "53300") && !code.starts_with("08")
         }
         Error::Configuration(_) => true,
         _ => false,

@@ -18,7 +18,8 @@ pub(super) const MOST: usize = 32;
 /// The most bytes of outcomes in one statement, unless a single one has more.
 const HEAVIEST: usize = 1 << 20;
 
-/// How long a request is tried. Whoever asks is told after five seconds at the most, with what is under way by then.
+/// How long a request is tried. A caller is told after five seconds at the most, however many were before it: what is under
+/// way when its time is over ends within half a second, and what has not begun by then is refused.
 const PATIENCE: Duration = Duration::from_millis(3500);
 
 /// How long is tried what nobody waits for: nobody is left who would ask again.
@@ -112,7 +113,7 @@ impl Job {
     }
 
     /// Whether it is to be done although nobody waits for it.
-    fn is_unheard(&self) -> bool {
+    pub(super) fn is_unheard(&self) -> bool {
         match self {
             Self::Complete(.., ticket) => ticket.is_abandoned(),
             Self::Adopt(.., ticket) => ticket.is_abandoned(),
@@ -244,6 +245,11 @@ impl Queued {
     /// Until when a statement with it may run.
     pub(super) fn until(&self) -> Instant {
         if self.job.is_unheard() { Instant::now() + PATIENCE } else { self.since + PATIENCE }
+    }
+
+    /// Whether the time is over of a request that a caller waits for.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.since + PATIENCE <= now && !self.job.is_unheard() && !matches!(self.job, Job::Leave(_))
     }
 
     /// The same, to be asked by itself.

@@ -26,6 +26,9 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// How long a statement may take that comes late to its turn.
 const AT_LEAST: Duration = Duration::from_millis(500);
 
+/// How long a statement may take for which no caller waits.
+const LONGEST_BATCH: Duration = Duration::from_millis(3500);
+
 /// How long giving back may take what claims were granted of which nobody heard: others wait behind it.
 const ASIDE: Duration = Duration::from_secs(2);
 
@@ -50,6 +53,7 @@ impl Lane {
             clock: ServerClock::default(),
             sent: None,
             doubts: Doubts::new(),
+            failure: None,
             over: None,
             watch,
             news,
@@ -144,6 +148,8 @@ pub(super) struct Runner {
     /// Until when the claims may be carried out that were sent last.
     sent: Option<Last>,
     doubts: Doubts,
+    /// Why the last statement came to nothing, until one is answered.
+    failure: Option<StoreError>,
     /// Since when nobody is left who could ask.
     over: Option<Instant>,
     watch: Arc<Watch>,
@@ -184,20 +190,54 @@ impl Runner {
     pub(super) async fn run(mut self) {
         let mut fresh = Vec::with_capacity(MOST);
         while self.has_work(&mut fresh).await {
-            while self.backlog.len() + fresh.len() < MOST
-                && let Ok(queued) = self.asked.try_recv()
-            {
-                fresh.push(queued);
-            }
             self.backlog.extend(fresh.drain(..));
+            self.receive();
             if self.connection.is_some() && self.doubts.are_due() {
                 self.give_back().await;
             }
+            self.refuse_overdue();
             let batch = job::gather(&mut self.backlog);
             if !batch.is_empty() {
                 self.serve(batch).await;
             }
         }
+    }
+
+    /// Takes what was asked meanwhile, as far as one statement can have it. What no caller waits for does not count, so that
+    /// it keeps no caller's request out of sight.
+    fn receive(&mut self) {
+        let mut heard = self.backlog.iter().filter(|queued| !queued.job.is_unheard()).count();
+        while heard < MOST
+            && let Ok(queued) = self.asked.try_recv()
+        {
+            heard += usize::from(!queued.job.is_unheard());
+            self.backlog.push_back(queued);
+        }
+    }
+
+    /// Refuses the requests whose time is over before their turn, with the reason why the last statement failed.
+    fn refuse_overdue(&mut self) {
+        let now = Instant::now();
+        let mut any = true;
+        while any {
+            let (overdue, rest): (VecDeque<_>, VecDeque<_>) =
+                std::mem::take(&mut self.backlog).into_iter().partition(|queued| queued.is_overdue(now));
+            self.backlog = rest;
+            any = !overdue.is_empty();
+            let why = self.failure.clone().unwrap_or_else(|| Fault::Silent.into());
+            for queued in overdue {
+                queued.refuse(&why);
+            }
+            // Those behind them may be as late.
+            self.receive();
+        }
+    }
+
+    /// Until when what begins now may take, so that no caller who waits is told late.
+    fn limit<'q>(&'q self, longest: Instant, batch: impl IntoIterator<Item = &'q Queued>) -> Instant {
+        let waiting = self.backlog.iter().filter(|queued| !queued.job.is_unheard()).map(Queued::until);
+        let first = waiting.chain(batch.into_iter().map(Queued::until)).min();
+        first.unwrap_or(longest).min(longest).max(Instant::now() + AT_LEAST)
     }
 
     /// Waits for something to do; whether there will be.
@@ -260,7 +300,8 @@ impl Runner {
     async fn give_back(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         let doubts = self.doubts.take();
-        let answer = timeout(ASIDE, verbs::disclaim(&mut connection, &doubts)).await;
+        let limit = self.limit(Instant::now() + ASIDE, []);
+        let answer = timeout_at(limit, verbs::disclaim(&mut connection, &doubts)).await;
         if answer.as_ref().is_ok_and(|answer| answer.as_ref().err().map(remedy) != Some(Remedy::Reconnect)) {
             self.connection = Some(connection);
         }
@@ -274,8 +315,7 @@ impl Runner {
     }
 
     async fn serve(&mut self, mut batch: Vec<Queued>) {
-        let least = Instant::now() + AT_LEAST;
-        let limit = batch.iter().map(Queued::until).min().unwrap_or(least).max(least);
+        let limit = self.limit(Instant::now() + LONGEST_BATCH, &batch);
         self.sent = None;
         match timeout_at(limit, self.attempt(&mut batch, limit)).await {
             Ok(Ok(changed)) => self.settle(batch, &changed),
@@ -319,6 +359,7 @@ impl Runner {
     }
 
     fn settle(&mut self, batch: Vec<Queued>, changed: &Changed) {
+        self.failure = None;
         if !self.doubts.is_empty() {
             for (claim, token) in batch.iter().filter_map(|queued| queued.job.granted()) {
                 self.doubts.told(claim, token);
@@ -345,12 +386,17 @@ impl Runner {
         }
         let (remedy, doubtful) = (fault.remedy(), fault.is_doubtful());
         let why = StoreError::from(fault);
+        self.failure = Some(why.clone());
         let again: Vec<Queued> = match remedy {
             Remedy::Singly if batch.len() > 1 => batch.into_iter().map(Queued::alone).collect(),
-            Remedy::Singly | Remedy::Never => {
-                for queued in batch {
-                    queued.refuse(&why);
-                }
+            // The next try waits at the door. Nobody is left who would ask again for what is unheard.
+            Remedy::Never => {
+                let (unheard, heard): (Vec<_>, Vec<_>) = batch.into_iter().partition(|queued| queued.job.is_unheard());
+                heard.into_iter().for_each(|queued| queued.refuse(&why));
+                unheard.into_iter().filter_map(|queued| queued.again(doubtful, &why)).collect()
+            }
+            Remedy::Singly => {
+                batch.into_iter().for_each(|queued| queued.refuse(&why));
                 return;
             }
             Remedy::Again | Remedy::Reconnect => {
