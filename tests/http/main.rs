@@ -15,6 +15,8 @@ mod limits;
 #[cfg(feature = "tracing")]
 mod log;
 mod outcomes;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod servers;
 mod shop;
 mod store;
 mod worker;
