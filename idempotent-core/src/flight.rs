@@ -1,7 +1,6 @@
 //! One execution in flight, from the moment that somebody else waits for it.
 
-use crate::sync::{Mutex, MutexGuard};
-use crate::underway::wake;
+use crate::sync::{Mutex, MutexGuard, wake};
 use once_cell::sync::OnceCell;
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! What is going on in this process, counted, for who waits until it is over.
 
+use crate::sync::wake;
 use std::future::poll_fn;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
@@ -10,12 +10,6 @@ use std::task::{Poll, Waker};
 /// Keys that a store may have granted and nobody took, which it gives back by itself.
 #[cfg(feature = "durable")]
 pub(crate) static UNTAKEN: Tally = Tally::new();
-
-/// Wakes a task. A waker is the caller's code: one that panics must not end the thread that it is called on, nor keep the
-/// others from being woken.
-pub(crate) fn wake(waker: Waker) {
-    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-}
 
 /// How much of one kind is going on.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use house::House;
 
 /// The rooms of `idempotent-core`, floor by floor.
 const FLOORS: [&[&str]; 9] = [
-    &["random", "scopes", "serializer", "span", "sync", "underway"],
-    &["clock", "error", "key", "observe", "policy"],
+    &["random", "scopes", "serializer", "span", "sync"],
+    &["clock", "error", "key", "observe", "policy", "underway"],
     &["blocking", "context", "flight", "record", "report"],
     &["codec", "table"],
     &["store"],

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 const MINE: [u8; 16] = [1; 16];
 const FINGERPRINT: [u8; 16] = [4; 16];
-const RETENTION: Duration = Duration::from_secs(60);
+const RETENTION: Duration = Duration::from_mins(1);
 
 /// The server's clock in these tests, in microseconds: it does not move.
 const NOW: i64 = 1_767_225_600_000_000;
@@ -56,7 +56,7 @@ fn records_to_decide_about() -> Vec<Option<Record>> {
 }
 
 fn literal(bytes: Option<&[u8]>) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     bytes.map_or("NULL".into(), |bytes| format!("decode('{}', 'hex')", hex(bytes)))
 }
 

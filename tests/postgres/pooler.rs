@@ -52,7 +52,7 @@ impl Pooler {
     }
 }
 
-/// Answers a start-up message as PgBouncer does when its server cannot be reached.
+/// Answers a start-up message as `PgBouncer` does when its server cannot be reached.
 fn refuse(mut client: TcpStream) {
     let mut length = [0; 4];
     if client.read_exact(&mut length).is_err() {

@@ -62,7 +62,7 @@ async fn order(pool: &PgPool, armed: &Arc<AtomicBool>, runs: &Arc<AtomicUsize>) 
             Ok::<_, Failure>(answer)
         })
     });
-    timeout(Duration::from_secs(60), call).await.unwrap()
+    timeout(Duration::from_mins(1), call).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! One answer from a store's own thread to a caller on any runtime, or to none.
 
 use crate::store::StoreError;
-use crate::underway::wake;
+use crate::sync::wake;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! Wakers of callers, on threads that all callers share: one that panics must not end such a thread.
 
-use crate::underway::wake;
+use crate::sync::wake;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 

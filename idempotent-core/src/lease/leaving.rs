@@ -2,7 +2,8 @@
 
 use crate::blocking::block_on;
 use crate::store::{Hold, Release, Store, StoreError};
-use crate::underway::{Underway, wake};
+use crate::sync::wake;
+use crate::underway::Underway;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;

@@ -49,7 +49,7 @@ mod tests {
         assert_eq!(limiter.pass("one", Store, now), None);
         assert_eq!(limiter.pass("one", Codec, now), Some(0));
         assert_eq!(limiter.pass("two", Store, now), Some(0));
-        assert_eq!(limiter.pass("one", Store, now + (INTERVAL - Duration::from_nanos(1))), None);
+        assert_eq!(limiter.pass("one", Store, now + INTERVAL.saturating_sub(Duration::from_nanos(1))), None);
         assert_eq!(limiter.pass("one", Store, now + INTERVAL), Some(2));
         assert_eq!(limiter.pass("one", Store, now + INTERVAL), None);
         assert_eq!(limiter.pass("one", Store, now + INTERVAL * 3), Some(1));

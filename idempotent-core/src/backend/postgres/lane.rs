@@ -392,11 +392,15 @@ impl Runner {
             // The next try waits at the door. Nobody is left who would ask again for what is unheard.
             Remedy::Never => {
                 let (unheard, heard): (Vec<_>, Vec<_>) = batch.into_iter().partition(|queued| queued.job.is_unheard());
-                heard.into_iter().for_each(|queued| queued.refuse(&why));
+                for queued in heard {
+                    queued.refuse(&why);
+                }
                 unheard.into_iter().filter_map(|queued| queued.again(doubtful, &why)).collect()
             }
             Remedy::Singly => {
-                batch.into_iter().for_each(|queued| queued.refuse(&why));
+                for queued in batch {
+                    queued.refuse(&why);
+                }
                 return;
             }
             Remedy::Again | Remedy::Reconnect => {
