@@ -48,7 +48,6 @@ pub enum Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionId {
     /// PostgreSQL's number of the transaction, and since when the server has run that gave it.
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only PostgreSQL numbers transactions"))]
     Numbered {
         /// The 64-bit number.
         xid: i64,
@@ -56,7 +55,6 @@ pub enum TransactionId {
         server_started: Timestamp,
     },
     /// The database has no number for it.
-    #[cfg_attr(not(feature = "sqlx-sqlite"), expect(dead_code, reason = "only SQLite has none"))]
     Unnumbered,
 }
 
