@@ -44,3 +44,64 @@ async fn version(connection: &mut PgConnection) -> Result<Option<i32>, StoreErro
     // A table without its row is not one that this library made: no version is no known version.
     Ok(Some(row.map_err(explain)?.unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SQL;
+
+    /// The files that have statements.
+    const SOURCES: [(&str, &str); 8] = [
+        ("lane.rs", include_str!("lane.rs")),
+        ("marker.rs", include_str!("marker.rs")),
+        ("row.rs", include_str!("row.rs")),
+        ("schema.rs", include_str!("schema.rs")),
+        ("schema.sql", SQL),
+        ("sql.rs", include_str!("sql.rs")),
+        ("verbs.rs", include_str!("verbs.rs")),
+        ("watch.rs", include_str!("watch.rs")),
+    ];
+
+    /// What PostgreSQL has only since a version later than 12.
+    const LATER: [(u32, &[&str]); 6] = [
+        (
+            13,
+            &[
+                "gen_random_uuid",
+                "pg_current_snapshot",
+                "pg_current_xact_id",
+                "pg_current_xact_id_if_assigned",
+                "pg_snapshot",
+                "pg_snapshot_xmin",
+                "pg_visible_in_snapshot",
+                "pg_xact_status",
+                "with ties",
+                "xid8",
+            ],
+        ),
+        (14, &["bit_count", "bit_xor", "date_bin", "idle_session_timeout", "string_to_table", "trim_array", "unistr"]),
+        (15, &["merge into", "nulls not distinct", "range_agg", "regexp_count", "regexp_like", "regexp_substr"]),
+        (16, &["any_value", "array_sample", "is json", "json_arrayagg", "pg_input_is_valid", "system_user"]),
+        (17, &["at local", "json_exists", "json_query", "json_table", "merge_action", "transaction_timeout"]),
+        (18, &["array_sort", "casefold", "not enforced", "returning new", "returning old", "uuidv4", "uuidv7"]),
+    ];
+
+    /// The words of a text, each after one space: a name is found as a whole, and a phrase across lines.
+    fn words(text: &str) -> String {
+        let is_between = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+        let words = text.split(is_between).filter(|word| !word.is_empty());
+        words.fold(" ".to_owned(), |words, word| words + &word.to_ascii_lowercase() + " ")
+    }
+
+    #[test]
+    fn the_statements_use_nothing_that_postgresql_12_lacks() {
+        for (file, source) in SOURCES {
+            // This module has the names itself.
+            let statements = words(source.split("#[cfg(test)]").next().unwrap_or_default());
+            assert!(statements.len() > 1_000, "{file} has been moved");
+            for (since, names) in LATER {
+                let found: Vec<_> = names.iter().filter(|name| statements.contains(&format!(" {name} "))).collect();
+                assert!(found.is_empty(), "{file} has {found:?}, which PostgreSQL has only since {since}");
+            }
+        }
+    }
+}
