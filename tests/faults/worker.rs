@@ -1,18 +1,25 @@
 //! Another process: this very test program, told by its environment to make one call.
 
+use futures_lite::future::{block_on, poll_once};
 use idempotently::{Error, Execution, OnInterruption, Operation, SharedStore, connect, current};
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::pin::pin;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// Long enough for a busy machine to renew it, short enough to be waited for.
 const LEASE: Duration = Duration::from_millis(1_500);
 
 pub(crate) static RETRIED: Operation = Operation::new("faults.retry").interrupted(OnInterruption::Retry).lease(LEASE);
 pub(crate) static FAILED: Operation = Operation::new("faults.fail").interrupted(OnInterruption::Fail).lease(LEASE);
+
+/// Its lease is not renewed while its statements are counted.
+static COUNTED: Operation =
+    Operation::new("faults.counted").interrupted(OnInterruption::Retry).lease(Duration::from_mins(2));
 
 /// How long something may take that is not about time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,6 +41,7 @@ fn worker() {
         "notice" => tell_answer(&notice(&store, key, value)),
         "give up" => give_up(&store, key, value),
         "crowd" => crowd(&store, key, value),
+        "joined crowd" => joined_crowd(&store, key, value),
         other => panic!("not a job: {other}"),
     }
 }
@@ -53,6 +61,9 @@ fn tell_answer(answer: &Result<String, Error>) {
 /// How long a body takes that a crowd waits for: nothing tells when the last of the crowd has come to wait, and whoever
 /// comes later asks the store for itself.
 const LONG_ENOUGH: Duration = Duration::from_millis(400);
+
+/// How many callers a crowd has.
+pub(crate) const CALLERS: usize = 100;
 
 fn tell_begin() -> Execution {
     let execution = current().unwrap();
@@ -101,7 +112,7 @@ fn give_up(store: &SharedStore, key: &str, value: &str) {
 }
 
 fn crowd(store: &SharedStore, key: &str, value: &str) {
-    let start = Arc::new(Barrier::new(100));
+    let start = Arc::new(Barrier::new(CALLERS));
     let caller = |_| {
         let (start, store, key, value) = (start.clone(), store.clone(), key.to_owned(), value.to_owned());
         thread::spawn(move || {
@@ -109,10 +120,40 @@ fn crowd(store: &SharedStore, key: &str, value: &str) {
             call(&RETRIED, &store, &key, &value, false)
         })
     };
-    let callers: Vec<_> = (0..100).map(caller).collect();
+    let callers: Vec<_> = (0..CALLERS).map(caller).collect();
     for caller in callers {
         tell_answer(&caller.join().unwrap());
     }
+}
+
+/// The same, but no body ends before every caller has asked or joined one that has, and the process lives on until it is
+/// told to end: it tells the other processes of the outcome after its callers have it.
+fn joined_crowd(store: &SharedStore, key: &str, value: &str) {
+    let (may_end, joined) = (Arc::new(Notify::new()), Arc::new(Barrier::new(CALLERS + 1)));
+    let caller = |_| {
+        let (may_end, joined) = (may_end.clone(), joined.clone());
+        let (store, key, value) = (store.clone(), key.to_owned(), value.to_owned());
+        thread::spawn(move || {
+            let body = || async {
+                tell_begin();
+                may_end.notified().await;
+                Ok::<_, Error>(value)
+            };
+            let mut call = pin!(COUNTED.call(&key).store(&store).try_run_async(body));
+            let answered = block_on(poll_once(&mut call));
+            joined.wait();
+            answered.unwrap_or_else(|| block_on(call))
+        })
+    };
+    let callers: Vec<_> = (0..CALLERS).map(caller).collect();
+    joined.wait();
+    tell("joined");
+    wait_to_go();
+    may_end.notify_one();
+    for caller in callers {
+        tell_answer(&caller.join().unwrap());
+    }
+    wait_to_go();
 }
 
 /// A process that makes one call.
