@@ -11,7 +11,8 @@
 //! may be gone, so that a body runs again whose outcome a caller has seen.
 //!
 //! A pooler in transaction mode forgets who listens. Everything works without, but who waits for another process then
-//! looks every one to two seconds. It also has to know prepared statements (`PgBouncer` from 1.21 on does).
+//! looks every one to two seconds. It also has to know prepared statements: `PgBouncer` does from 1.21 on, with
+//! `max_prepared_statements` above 0 and `ignore_startup_parameters = extra_float_digits`.
 //!
 //! # Tables
 //!
