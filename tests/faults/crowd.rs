@@ -47,7 +47,7 @@ fn a_hundred_callers_ask_redis_little() {
 /// Four processes with a hundred callers each, whose body ends when all of them wait; how long they took.
 #[cfg(feature = "postgres")]
 fn run_joined(url: &str) -> Duration {
-    let (key, begin) = (fresh_key(), Instant::now());
+    let (key, since) = (fresh_key(), Instant::now());
     let start = |n| Worker::start(url, "joined crowd", &key, &format!("of {n}"));
     let mut workers: Vec<Worker> = (0..PROCESSES).map(start).collect();
     let (mut began, mut answers) = (0, Vec::new());
@@ -71,7 +71,7 @@ fn run_joined(url: &str) -> Duration {
     assert_eq!(began, 1);
     assert!(answers[0].starts_with("answer of "), "{}", answers[0]);
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-    begin.elapsed()
+    since.elapsed()
 }
 
 #[cfg(feature = "postgres")]
