@@ -4,7 +4,7 @@
 //! so that a program has its beginning and its end from one place. Only [`shutdown()`] is another one.
 //!
 //! ```
-//! use idempotently::shutdown::blocking;
+//! use idempotently::blocking;
 //! use std::time::Duration;
 //!
 //! let store = blocking::connect("memory:")?;
