@@ -257,3 +257,9 @@ async fn answers_are_still_there_after_a_restart() {
     let again = shop.send(&order("k")).await;
     assert_eq!((again.is_replayed(), again.body, shop.sold()), (true, first.body, 0));
 }
+
+#[test]
+#[should_panic(expected = "a lease is at least a millisecond")]
+fn a_lease_of_nothing_is_refused() {
+    let _ = IdempotencyLayer::builder(Caller::shared()).lease(Duration::ZERO);
+}

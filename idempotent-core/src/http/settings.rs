@@ -172,7 +172,14 @@ impl Builder {
     }
 
     /// How long a server that died is believed to be working; 30 seconds unless this is said. Those that live renew it.
+    ///
+    /// # Panics
+    /// For less than a millisecond: such a lease is over before the handler begins.
     pub fn lease(mut self, lease: Duration) -> Self {
+        assert!(
+            lease.as_millis() > 0,
+            "a lease is at least a millisecond: a shorter one is over before its handler begins"
+        );
         self.settings.policy.durable.lease = lease;
         self
     }
