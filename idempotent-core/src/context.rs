@@ -87,7 +87,7 @@ impl Fence {
         self.lost.store(true, Ordering::Release);
     }
 
-    /// The lease is not renewed any more: whoever waits for the execution in this process is let go.
+    /// The lease is not renewed any more: callers in this process wait for the execution no longer.
     pub(crate) fn give_up(&self) {
         self.lose();
         let hooks = self.given_up.lock().unwrap_or_else(PoisonError::into_inner).take();
