@@ -16,14 +16,13 @@ impl Opener {
     }
 
     /// Whether this is the process, and not a child of it.
-    #[cfg(feature = "sqlite")]
     pub(in crate::backend) fn is_this(self) -> bool {
         self.0 == process::id()
     }
 
     /// An error in a child.
     pub(in crate::backend) fn check(self) -> Result<(), StoreError> {
-        if self.0 == process::id() { Ok(()) } else { Err(StoreError::new(FORKED)) }
+        if self.is_this() { Ok(()) } else { Err(StoreError::new(FORKED)) }
     }
 
     /// As a child sees it.
